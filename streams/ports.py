@@ -1,0 +1,93 @@
+"""The seams: what the pipeline needs from outside, as protocols. Adapters and detectors implement them; tests fake them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from policies.engine.signals import SignalSet, SignalSpec
+from streams.core.events import ContentEvent
+
+
+class Clock(Protocol):
+    """Time, as an argument."""
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow; for durations and deadlines."""
+
+
+class MediaUnavailable(Exception):
+    """A picture could not be had. `code` is fixed and safe to log; the message never holds the URI."""
+
+    def __init__(self, code: str, why: str, *, transient: bool = False) -> None:
+        super().__init__(why)
+        self.code = code
+        self.why = why
+        self.transient = transient
+
+
+class MediaFetcher(Protocol):
+    """Media by reference."""
+
+    async def fetch(self, uri: str) -> bytes:
+        """The bytes behind `uri`; MediaUnavailable when the scheme, host, size or the source forbids it."""
+
+
+class ModelUnavailable(Exception):
+    """The model gave no answer. `timeout` tells a passed deadline from a failure."""
+
+    def __init__(self, why: str, *, timeout: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.timeout = timeout
+
+
+@dataclass(frozen=True, slots=True)
+class ModelItem:
+    """One text with at most one image, as the served model takes it; None means not there."""
+
+    text: str | None
+    image: bytes | None  # contract.IMAGE_BYTES of uint8 RGB
+    ocr_image: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOpinion:
+    """The model's answer about one item, in plain values; None means abstained.
+
+    Each `scores` row is one of contract.ROWS, its entries follow contract.LABELS.
+    """
+
+    scores: dict[str, tuple[float | None, ...]]
+    severity: tuple[int | None, ...]
+    joint: tuple[float | None, float | None, float | None]
+    disagreement: tuple[float | None, ...]
+    member_status: dict[str, str]
+    release: str
+    tier: str
+
+
+class ModelClient(Protocol):
+    """The served ensemble."""
+
+    async def infer(self, items: Sequence[ModelItem], *, timeout_s: float) -> list[ModelOpinion]:
+        """One opinion per item, in order; ModelUnavailable when there is none in time."""
+
+
+class Detector(Protocol):
+    """A family of signals. A new one is a new file and one line in `app.py`."""
+
+    @property
+    def name(self) -> str:
+        """Short and constant: the owner in the catalogue, a metric label."""
+
+    @property
+    def provides(self) -> Sequence[SignalSpec]:
+        """Every signal it may set."""
+
+    async def detect(self, batch: Sequence[ContentEvent], *, timeout_s: float) -> list[SignalSet]:
+        """One signal set per event, in order. What cannot be told is a missing signal with its reason."""

@@ -1,0 +1,75 @@
+"""Settings of a deployment, read once from the environment (prefix `WEIR_`) by the composition root.
+
+Everything else receives plain values. `weir config` lists these with their values and where they came from.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+from pydantic import Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PositiveInt = Annotated[int, Ge(1)]
+Seconds = Annotated[float, Gt(0)]
+Share = Annotated[float, Ge(0), Le(1)]
+
+
+def default_home() -> Path:
+    """Where state, parts and the assembled model live: `$XDG_DATA_HOME/weir`, else `~/.local/share/weir`."""
+    root = os.environ.get("XDG_DATA_HOME")
+    return (Path(root) if root else Path.home() / ".local" / "share") / "weir"
+
+
+class Settings(BaseSettings):
+    """All that a deployment sets."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIR_", extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="state, pretrained parts, assembled model")
+    kafka_bootstrap: str = Field("", description="host:port[,host:port]; empty: the stack that `weir up` started")
+    triton_url: str = Field("", description="host:port of Triton's gRPC; empty: the stack that `weir up` started")
+    policies: Path | None = Field(None, description="folder of policies; empty: the bundled library")
+    group: str = Field("weir", description="Kafka consumer group")
+    topic_prefix: str = Field("content.", description="put before incoming, verdicts, flagged, novel, deadletter")
+    worker_id: str = Field("", description="name of this worker in headers and logs; empty: host and pid")
+
+    batch_size: PositiveInt = Field(16, description="events judged together")
+    batch_wait_s: Annotated[float, Ge(0)] = Field(0.005, description="how long a batch waits to fill")
+    batches_in_flight: PositiveInt = Field(4, description="batches judged at the same time")
+    backlog: PositiveInt = Field(512, description="events taken from Kafka and not yet acknowledged, at most")
+    deadline_s: Seconds = Field(10.0, description="time for all signals of a batch; what is late is missing")
+    publish_timeout_s: Seconds = Field(120.0, description="time for the broker's ack, then the worker restarts")
+    drain_s: Seconds = Field(30.0, description="time to finish what is in flight after SIGTERM")
+    stall_s: Seconds = Field(180.0, description="no progress for this long with events waiting: the worker restarts")
+
+    deadletter_share: Share = Field(
+        0.5, description="dead letters that are our own fault among recent events: above it, stop"
+    )
+    deadletter_window: PositiveInt = Field(200, description="how many recent events that share is taken over")
+
+    media_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="folders that `file://` media may come from, separated by `:`"
+    )
+    media_max_bytes: PositiveInt = Field(20 * 1024 * 1024, description="largest media file")
+    image_max_pixels: PositiveInt = Field(40_000_000, description="largest picture, checked before it is decoded")
+    image_threads: PositiveInt = Field(2, description="threads that decode pictures")
+
+    triton_deadline_s: Seconds = Field(8.0, description="time for one inference, retries included")
+    triton_in_flight: PositiveInt = Field(8, description="inference requests at the same time")
+
+    log_level: str = Field("info", description="debug | info | warning | error")
+    log_format: str = Field("auto", description="json | console | auto (console on a terminal)")
+
+    def __init__(self, **values: object) -> None:
+        roots = values.get("media_roots", os.environ.get("WEIR_MEDIA_ROOTS"))
+        if isinstance(roots, str):
+            values["media_roots"] = tuple(Path(p) for p in roots.split(os.pathsep) if p)
+        super().__init__(**values)  # type: ignore[arg-type]  # pydantic validates them
+
+    def topic(self, name: str) -> str:
+        """The full name of the topic `name` (`incoming`, `verdicts`, …)."""
+        return f"{self.topic_prefix}{name}"
