@@ -1,0 +1,104 @@
+"""The one table from the labels of data sets to Weir's categories. Reviewed by hand; a test holds every line of it.
+
+Two questions are kept apart, because mixing them costs 5 to 8 points on HateCheck: `hate` is an attack on people for
+who they are, `harassment` is offence, insult and profanity. What a set does not ask is left out, which is not 0.
+
+A share between 0 and 1 says that only most rows with this label are such (it teaches, it never measures). `BACKGROUND`
+is what ordinary social posts teach the categories that only prompts were written for: nearly always 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from policies.engine.taxonomy import Category
+
+Labels = Mapping[Category, float]
+
+MOSTLY: Final = 0.85
+RARELY: Final = 0.02
+
+#: Social posts are no prompts to an assistant, and few of them are about these.
+BACKGROUND: Final[Labels] = {"prompt_attack": 0, "violence": RARELY, "weapons": RARELY, "self_harm": RARELY}
+
+DAVIDSON: Final[Mapping[str, Labels]] = {
+    # The crowd chose one of three, so "hate" does not say whether it was also rude. Nearly always it was.
+    "0": {"hate": 1, "harassment": MOSTLY},
+    "1": {"hate": 0, "harassment": 1},  # "offensive, but not hate speech" was the choice's wording
+    "2": {"hate": 0, "harassment": 0, **BACKGROUND},
+}
+
+EDOS: Final[Mapping[str, Labels]] = {
+    # Keyed by label_vector. Sexism is an attack on women for who they are, in four strengths.
+    "none": {"hate": 0, **BACKGROUND},  # "not sexist" says nothing about rudeness, nor about hate of other kinds: rare
+    "1.1 threats of harm": {"hate": 1, "harassment": 1},
+    "1.2 incitement and encouragement of harm": {"hate": 1, "harassment": 1},
+    "2.1 descriptive attacks": {"hate": 1},
+    "2.2 aggressive and emotive attacks": {"hate": 1, "harassment": 1},
+    "2.3 dehumanising attacks & overt sexual objectification": {"hate": 1, "harassment": 1},
+    # Gendered insults at one person are insults; whether they attack women as women is not what was asked.
+    "3.1 casual use of gendered slurs, profanities, and insults": {"hate": MOSTLY, "harassment": 1},
+    "3.2 immutable gender differences and gender stereotypes": {"hate": MOSTLY},
+    "3.3 backhanded gendered compliments": {},
+    "3.4 condescending explanations or unwelcome advice": {},
+    "4.1 supporting mistreatment of individual women": {"hate": 1},
+    "4.2 supporting systemic discrimination against women as a group": {"hate": 1},
+}
+
+HATEMOJI: Final[Mapping[str, Labels]] = {
+    # Keyed by label_gold. The counterparts are harmless in what they say of people; rudeness was not asked.
+    "0": {"hate": 0, "prompt_attack": 0},
+    "1": {"hate": 1, "prompt_attack": 0},
+}
+
+COLD: Final[Mapping[str, Labels]] = {
+    # Collected with words for races, regions and genders: an offensive row is mostly an attack on that group, but
+    # attacks on single persons are labelled the same.
+    "0": {"hate": 0, "harassment": 0, **BACKGROUND},
+    "1": {"hate": MOSTLY, "harassment": 1, "prompt_attack": 0},
+}
+
+GERMEVAL: Final[Mapping[str, Labels]] = {
+    # Keyed by the fine label. ABUSE "ascribes a negatively judged social identity to the person"; INSULT is personal.
+    "OTHER": {"hate": 0, "harassment": 0, **BACKGROUND},
+    "PROFANITY": {"hate": 0, "harassment": 1, "prompt_attack": 0},
+    "INSULT": {"harassment": 1, "prompt_attack": 0},
+    "ABUSE": {"hate": MOSTLY, "harassment": 1, "prompt_attack": 0},
+}
+
+#: AILuminate hazards that are one of our categories. The others are topics we do not judge, or judge elsewhere.
+HAZARDS: Final[Mapping[str, Category]] = {
+    "hte": "hate",
+    "iwp": "weapons",  # indiscriminate weapons
+    "ssh": "self_harm",
+    "vcr": "violence",  # violent crimes
+}
+#: Hazards whose prompts are often about the category too, so that they say nothing about it.
+RELATED: Final[Mapping[str, tuple[Category, ...]]] = {
+    "dfm": ("hate",),
+    "hte": ("violence",),
+    "iwp": ("violence",),
+    "ncr": ("weapons", "violence"),  # non-violent crimes: theft, firearms trade, drugs
+    "src": ("violence",),  # sex-related crimes
+    "vcr": ("weapons", "hate"),
+    "ssh": ("violence",),
+}
+
+JAILBREAK: Final[Labels] = {"prompt_attack": 1}
+
+
+def ailuminate_labels(hazard: str, persona: str) -> dict[Category, float]:
+    """What a prompt's hazard code and the skill of its writer say.
+
+    A "skilled" writer often wraps the request in an attack on the assistant's rules, so such a prompt says nothing
+    about `prompt_attack`; an "unskilled" one asks plainly.
+    """
+    own = HAZARDS.get(hazard)
+    unsure = RELATED.get(hazard, ())
+    labels: dict[Category, float] = {
+        category: float(category == own) for category in HAZARDS.values() if category not in unsure
+    }
+    if persona == "unskilled":
+        labels["prompt_attack"] = 0.0
+    return labels

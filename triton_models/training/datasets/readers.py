@@ -1,0 +1,145 @@
+"""One reader per training set: its files to rows, labels by `mapping.py`, splits as the set publishes them.
+
+Where a set has no held-out part of its own the reader says so, and `build.py` draws one. Nothing is filtered, balanced
+or augmented here.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from policies.engine.taxonomy import Category
+from triton_models.training.datasets import mapping
+from triton_models.training.datasets.rows import DataError, Split
+
+Part = Split | Literal["train/dev", "any"]
+"""The part that the set itself gives a row; `train/dev` and `any` are still to be drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """A row as a reader found it."""
+
+    number: str  # unique within the set
+    text: str
+    locale: str
+    labels: Mapping[Category, float]
+    split: Part = "any"
+    family: str = ""  # rows of one family (a post and its counterpart) must stay on one side of a split
+
+
+def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """The records of a CSV file that has at least `columns`; DataError says what is missing."""
+    if not path.is_file():
+        raise DataError(path, "file not found", "point --data at a folder with the layout that the README describes")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(path, f"no column {', '.join(missing)}", f"it has {', '.join(reader.fieldnames or ())}")
+        yield from reader
+
+
+def read_davidson(folder: Path) -> Iterator[RawRow]:
+    """Tweets; entities such as `&#128514;` become the characters that the writer saw."""
+    for record in read_csv(folder / "labeled_data.csv", ("", "class", "tweet")):
+        labels = _lookup(mapping.DAVIDSON, record["class"], folder / "labeled_data.csv")
+        yield RawRow(record[""], html.unescape(record["tweet"]), "en", labels)
+
+
+def read_edos(folder: Path) -> Iterator[RawRow]:
+    """English posts with the published train, dev and test parts."""
+    path = folder / "edos_labelled_aggregated.csv"
+    for record in read_csv(path, ("rewire_id", "text", "label_vector", "split")):
+        labels = _lookup(mapping.EDOS, record["label_vector"], path)
+        yield RawRow(record["rewire_id"], record["text"], "en", labels, _split(record["split"], path))
+
+
+def read_hatemoji(folder: Path) -> Iterator[RawRow]:
+    """Three files, one per published part; a post and its counterpart are one family."""
+    parts: tuple[tuple[str, Split], ...] = (("train.csv", "train"), ("validation.csv", "dev"), ("test.csv", "test"))
+    for name, split in parts:
+        path = folder / name
+        for record in read_csv(path, ("entry_id", "text", "label_gold", "matched_id")):
+            labels = _lookup(mapping.HATEMOJI, record["label_gold"], path)
+            pair = "-".join(sorted((record["entry_id"], record["matched_id"])))
+            yield RawRow(record["entry_id"], record["text"], "en", labels, split, family=pair)
+
+
+def read_cold(folder: Path) -> Iterator[RawRow]:
+    """Chinese posts. The published dev part is our test, because the published test part is not in this copy."""
+    parts: tuple[tuple[str, Part], ...] = (("train.csv", "train/dev"), ("dev.csv", "test"))
+    for name, split in parts:
+        path = folder / name
+        for record in read_csv(path, ("", "label", "TEXT")):
+            labels = _lookup(mapping.COLD, record["label"], path)
+            yield RawRow(f"{name.removesuffix('.csv')}-{record['']}", record["TEXT"], "zh", labels, split)
+
+
+def read_germeval(folder: Path) -> Iterator[RawRow]:
+    """German tweets, tab-separated without a header; the published test part stays the test."""
+    parts: tuple[tuple[str, Part], ...] = (("training", "train/dev"), ("test", "test"))
+    for name, split in parts:
+        path = folder / f"germeval2018.{name}.txt"
+        if not path.is_file():
+            raise DataError(
+                path, "file not found", "point --data at a folder with the layout that the README describes"
+            )
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+            fields = line.rsplit("\t", 2)
+            if len(fields) != 3:
+                raise DataError(
+                    path, f"line {number + 1} has {len(fields)} fields", "expected text, coarse, fine label"
+                )
+            labels = _lookup(mapping.GERMEVAL, fields[2].strip(), path)
+            yield RawRow(f"{name}-{number}", fields[0], "de", labels, split)
+
+
+def read_ailuminate(folder: Path) -> Iterator[RawRow]:
+    """Prompts, each written for one hazard."""
+    path = folder / "en_us.csv"
+    for record in read_csv(path, ("release_prompt_id", "prompt_text", "hazard", "persona")):
+        labels = mapping.ailuminate_labels(record["hazard"], record["persona"])
+        yield RawRow(record["release_prompt_id"], record["prompt_text"], "en", labels)
+
+
+def read_jailbreaks(folder: Path) -> Iterator[RawRow]:
+    """Prompts that were shared to defeat an assistant's rules; a JSON list of strings."""
+    path = folder / "inthewild_jailbreak_llms.json"
+    if not path.is_file():
+        raise DataError(path, "file not found", "point --data at a folder with the layout that the README describes")
+    prompts = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(prompts, list) or not all(isinstance(prompt, str) for prompt in prompts):
+        raise DataError(path, "is not a JSON list of strings", "fetch the set again")
+    for number, prompt in enumerate(prompts):
+        yield RawRow(str(number), prompt, "en", mapping.JAILBREAK)
+
+
+READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
+    "davidson": read_davidson,
+    "edos": read_edos,
+    "hatemoji_build": read_hatemoji,
+    "cold_zh": read_cold,
+    "germeval2018_de": read_germeval,
+    "ailuminate_demo": read_ailuminate,
+    "jailbreaks_in_the_wild": read_jailbreaks,
+}
+
+
+def _lookup(table: Mapping[str, mapping.Labels], label: str, path: Path) -> mapping.Labels:
+    if label not in table:
+        raise DataError(path, f"label {label!r} is not in the mapping table", f"known labels: {', '.join(table)}")
+    return table[label]
+
+
+def _split(word: str, path: Path) -> Split:
+    splits: dict[str, Split] = {"train": "train", "dev": "dev", "test": "test"}
+    if word not in splits:
+        raise DataError(path, f"split {word!r}", "expected train, dev or test")
+    return splits[word]
