@@ -1,0 +1,189 @@
+"""Servers as processes: start one under its guard, see whether it lives, stop it, read the end of its log.
+
+Knows nothing of Kafka or Triton. The guard (`ops/local/guard.py`) does the work that must survive our own death.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ops.local import guard
+from ops.local.errors import LocalStackError
+
+LOOPBACK = "127.0.0.1"
+LOG_KEEP_BYTES = 20 * 1024 * 1024  # a log larger than this is set aside when its server starts
+POLL_S = 0.05
+
+
+class Lifetime(Enum):
+    """How long a server lives: with the process that started it, or until it is stopped."""
+
+    WITH_PARENT = "with-parent"
+    DETACHED = "detached"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCommand:
+    """What to run, and where its log and its pid go."""
+
+    name: str
+    argv: Sequence[str]
+    folder: Path  # holds NAME.log and NAME.pid
+    env: Mapping[str, str] = field(default_factory=dict)  # added to ours
+    grace_s: float = 10.0
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.folder / f"{self.name}.pid"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """One process for ever: a pid together with when it started, so that a reused pid is not mistaken for it."""
+
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId | None:
+        """The living process `pid`, if there is one."""
+        started = guard.start_ticks(pid)
+        return None if started is None else cls(pid, started)
+
+    def alive(self) -> bool:
+        return guard.start_ticks(self.pid) == self.started
+
+    def stop(self, timeout_s: float) -> None:
+        """SIGTERM, wait for at most `timeout_s`, SIGKILL. Blocks."""
+        if not self.alive():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+        if not wait_until(lambda: not self.alive(), timeout_s):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            wait_until(lambda: not self.alive(), 5)
+
+
+class Server:
+    """A running server under its guard."""
+
+    def __init__(self, command: ServerCommand, process: ProcessId, child: subprocess.Popen[bytes] | None) -> None:
+        self.command = command
+        self.guard = process
+        self._child = child
+
+    def alive(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return self.guard.alive()
+
+    @property
+    def pid(self) -> int:
+        """The server's own pid (not its guard's)."""
+        return int(self.command.pid_file.read_text(encoding="utf-8"))
+
+    def stop(self) -> None:
+        """End the server and all that belongs to it; returns when it is gone."""
+        self.guard.stop(self.command.grace_s + 5)
+        if self._child is not None:
+            self._child.wait()
+
+    def kill(self) -> None:
+        """kill -9 the server, as a crash would; its guard sees that and cleans up."""
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            os.kill(self.pid, signal.SIGKILL)
+        if self._child is not None:
+            self._child.wait()
+
+    def wait_ready(self, ready: Callable[[], bool], timeout_s: float, *, hint: str = "") -> None:
+        """Block until `ready()`; LocalStackError with the log's end when the server dies or the time is over."""
+        done = wait_until(lambda: not self.alive() or ready(), timeout_s)
+        if done and self.alive():
+            return
+        why = f"was not ready after {timeout_s:g} s" if self.alive() else "ended while it started"
+        error = LocalStackError(
+            f"{self.command.name} {why} (log: {self.command.log})", hint=hint, log_tail=log_tail(self.command.log)
+        )
+        self.stop()
+        raise error
+
+
+def start_server(command: ServerCommand, lifetime: Lifetime) -> Server:
+    """Start `command` under a guard. Returns before the server is ready; see `Server.wait_ready`."""
+    command.folder.mkdir(parents=True, exist_ok=True)
+    _set_aside_large_log(command.log)
+    command.pid_file.unlink(missing_ok=True)
+    parent = os.getpid() if lifetime is Lifetime.WITH_PARENT else 0
+    argv = [sys.executable, "-S", "-E", guard.__file__, f"--parent={parent}", f"--grace={command.grace_s}"]
+    argv += [f"--log={command.log}", f"--pid-file={command.pid_file}", "--", *command.argv]
+    env = {**os.environ, **command.env}
+    if lifetime is Lifetime.DETACHED:
+        answer = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True)
+        process = ProcessId.of(int(answer.stdout)) or ProcessId(int(answer.stdout), "ended")
+        server = Server(command, process, None)
+    else:
+        child = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
+        server = Server(command, ProcessId.of(child.pid) or ProcessId(child.pid, "ended"), child)
+    wait_until(lambda: command.pid_file.exists() or not server.alive(), 10)
+    return server
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether `condition()` came true within the time. Blocks; looks every 50 ms."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def log_tail(path: Path, lines: int = 25) -> str:
+    """The last lines of a log, or why there are none."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - 16_384))
+            text = log.read().decode("utf-8", errors="replace")
+    except OSError as exc:
+        return f"(no log: {exc})"
+    return "\n".join(text.splitlines()[-lines:]) or "(the log is empty)"
+
+
+def free_ports(count: int) -> list[int]:
+    """Distinct loopback ports that nothing listens on now. Another process may still take one: be ready to retry."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def port_free(port: int) -> bool:
+    """Whether a server could listen on this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def _set_aside_large_log(path: Path) -> None:
+    if path.exists() and path.stat().st_size > LOG_KEEP_BYTES:
+        path.replace(path.with_suffix(".log.1"))
