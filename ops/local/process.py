@@ -97,6 +97,12 @@ class Server:
         """The server's own pid (not its guard's)."""
         return int(self.command.pid_file.read_text(encoding="utf-8"))
 
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM and return at once."""
+        if self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.guard.pid, signal.SIGTERM)
+
     def stop(self) -> None:
         """End the server and all that belongs to it; returns when it is gone."""
         self.guard.stop(self.command.grace_s + 5)
