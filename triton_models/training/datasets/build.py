@@ -77,6 +77,8 @@ def draw_split(part: Part, group: str, seed: int) -> Split:
         return part
     digest = hashlib.blake2b(f"{seed}:{group}".encode(), digest_size=8).digest()
     drawn = int.from_bytes(digest, "big") / 2**64
+    if part == "dev/test":
+        return "dev" if drawn < 0.5 else "test"
     if part == "any" and drawn >= 1.0 - TEST_SHARE:
         return "test"
     return "dev" if drawn < DEV_SHARE else "train"

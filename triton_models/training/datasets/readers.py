@@ -18,8 +18,8 @@ from policies.engine.taxonomy import Category
 from triton_models.training.datasets import mapping
 from triton_models.training.datasets.rows import DataError, Split
 
-Part = Split | Literal["train/dev", "any"]
-"""The part that the set itself gives a row; `train/dev` and `any` are still to be drawn."""
+Part = Split | Literal["train/dev", "dev/test", "any"]
+"""The part that the set itself gives a row; all but the three splits are still to be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,12 @@ def read_hatemoji(folder: Path) -> Iterator[RawRow]:
 
 
 def read_cold(folder: Path) -> Iterator[RawRow]:
-    """Chinese posts. The published dev part is our test, because the published test part is not in this copy."""
-    parts: tuple[tuple[str, Part], ...] = (("train.csv", "train/dev"), ("dev.csv", "test"))
+    """Chinese posts. The published dev part is shared by our dev and test; its published test part is not in this copy.
+
+    Nothing is drawn from the train part: a model helped to label it, and n-grams agree with held-out rows of it
+    far better (AUROC .95) than with the dev part (.87). Calibration on it would promise too much.
+    """
+    parts: tuple[tuple[str, Part], ...] = (("train.csv", "train"), ("dev.csv", "dev/test"))
     for name, split in parts:
         path = folder / name
         for record in read_csv(path, ("", "label", "TEXT")):
