@@ -1,13 +1,15 @@
-"""The seams: what the pipeline needs from outside, as protocols. Adapters and detectors implement them; tests fake them."""
+"""The seams: what the pipeline needs from outside, as protocols. Adapters and detectors implement them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from policies import PolicyBundle
 from policies.engine.signals import SignalSet, SignalSpec
-from streams.core.events import ContentEvent
+from streams.core.events import ContentEvent, ImagePart
+from streams.core.outcome import Headers
 
 
 class Clock(Protocol):
@@ -20,7 +22,7 @@ class Clock(Protocol):
         """Seconds that only grow; for durations and deadlines."""
 
 
-class MediaUnavailable(Exception):
+class MediaUnavailableError(Exception):
     """A picture could not be had. `code` is fixed and safe to log; the message never holds the URI."""
 
     def __init__(self, code: str, why: str, *, transient: bool = False) -> None:
@@ -34,10 +36,17 @@ class MediaFetcher(Protocol):
     """Media by reference."""
 
     async def fetch(self, uri: str) -> bytes:
-        """The bytes behind `uri`; MediaUnavailable when the scheme, host, size or the source forbids it."""
+        """The bytes behind `uri`; MediaUnavailableError when the scheme, host, size or the source forbids it."""
 
 
-class ModelUnavailable(Exception):
+class PictureReader(Protocol):
+    """Image parts as pixels."""
+
+    async def read(self, part: ImagePart) -> bytes:
+        """`contract.IMAGE_BYTES` of uint8 RGB; MediaUnavailableError when it cannot be fetched or decoded."""
+
+
+class ModelUnavailableError(Exception):
     """The model gave no answer. `timeout` tells a passed deadline from a failure."""
 
     def __init__(self, why: str, *, timeout: bool = False) -> None:
@@ -75,7 +84,7 @@ class ModelClient(Protocol):
     """The served ensemble."""
 
     async def infer(self, items: Sequence[ModelItem], *, timeout_s: float) -> list[ModelOpinion]:
-        """One opinion per item, in order; ModelUnavailable when there is none in time."""
+        """One opinion per item, in order; ModelUnavailableError when there is none in time."""
 
 
 class Detector(Protocol):
@@ -91,3 +100,24 @@ class Detector(Protocol):
 
     async def detect(self, batch: Sequence[ContentEvent], *, timeout_s: float) -> list[SignalSet]:
         """One signal set per event, in order. What cannot be told is a missing signal with its reason."""
+
+
+class PolicySource(Protocol):
+    """Where the policies in force come from."""
+
+    def current(self) -> PolicyBundle:
+        """The bundle to judge by now. Cheap; a batch asks once and keeps what it got."""
+
+
+class TooLargeError(Exception):
+    """The producer or the broker finds a record larger than it accepts."""
+
+
+class Outbox(Protocol):
+    """Where records are published."""
+
+    async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[object]:
+        """Hand a record to the producer, in order. The awaitable ends with the broker's ack or its error.
+
+        TooLargeError, from the call or from the awaitable, when the record is too large for producer or broker.
+        """

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from policies.engine.verdict import Verdict
+from streams.core.events import ContentEvent
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -55,6 +56,7 @@ class Decided:
     """The event was judged."""
 
     record: RawRecord
+    event: ContentEvent
     verdict: Verdict
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -69,6 +71,7 @@ class DeadLetter:
     fault: Fault
     exception_class: str = ""
     stacktrace: str = ""
+    attempts: int = 1
 
 
 Outcome = Decided | DeadLetter

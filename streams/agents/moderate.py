@@ -1,0 +1,243 @@
+"""The shell around the pipeline: takes raw events, judges them in batches, publishes, and only then acknowledges.
+
+The shape that loses nothing (FACTS): a bounded intake, batches in flight up to a cap, one task per batch that infers,
+publishes and **awaits the broker's acks**, an ordered watermark that acknowledges from the head only. No exception
+leaves it: a bad record becomes a dead letter, a failure of infrastructure ends the process and the supervisor starts
+it again. Verdicts leave in the order of their events: batches are judged side by side and published one after another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from streams.agents.letters import Letter, Stamp, Topics, compressed, letters
+from streams.agents.watermark import Entry, Watermark
+from streams.core.outcome import DeadLetter, Decided, Fault, Outcome, RawRecord
+from streams.pipeline import Deps, process_batch
+from streams.ports import Outbox, TooLargeError
+
+log = structlog.get_logger(__name__)
+
+
+class Taken(Protocol):
+    """An event as the stream hands it over."""
+
+    @property
+    def record(self) -> RawRecord:
+        """What the broker gave."""
+
+    @property
+    def generation(self) -> int:
+        """Which assignment of the partition it was read under."""
+
+    def ack(self) -> None:
+        """Let the offset be committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once, and when to give up."""
+
+    batch_size: int
+    batch_wait_s: float
+    batches_in_flight: int
+    backlog: int
+    publish_timeout_s: float
+    stall_s: float
+    deadletter_share: float
+    deadletter_window: int
+
+
+#: Why the process must end; the word is in the log and decides the exit code.
+Crash = Callable[[str, str], None]
+
+
+class Moderator:
+    """Judges what is put into it. Owned by one event loop; `crash` ends the process and does not come back."""
+
+    def __init__(
+        self, deps: Deps, outbox: Outbox, topics: Topics, limits: Limits, *, worker: str, crash: Crash
+    ) -> None:
+        self._deps = deps
+        self._outbox = outbox
+        self._topics = topics
+        self._limits = limits
+        self._worker = worker
+        self._crash = crash
+        self._watermark: Watermark[Taken] = Watermark()
+        self._freed = asyncio.Event()
+        self._queue: asyncio.Queue[Entry[Taken]] = asyncio.Queue()
+        self._slots = asyncio.Semaphore(limits.batches_in_flight)
+        self._recent: deque[bool] = deque(maxlen=limits.deadletter_window)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last_sent: asyncio.Future[None] | None = None
+        self._progress_at = deps.clock.monotonic()
+
+    @property
+    def pending(self) -> int:
+        """Events taken and not yet acknowledged."""
+        return self._watermark.pending
+
+    def start(self) -> None:
+        """Start batching and the watchdog; needs a running loop."""
+        self._own(asyncio.create_task(self._run_batches(), name="weir-batcher"))
+        self._own(asyncio.create_task(self._watch(), name="weir-watchdog"))
+
+    async def stop(self) -> None:
+        """End the tasks. What is in flight is abandoned unacknowledged: call `drained` first."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def drained(self, *, timeout_s: float) -> bool:
+        """Wait until nothing is pending; False when time ran out."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._watermark.pending:
+                    self._freed.clear()
+                    await self._freed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def take(self, partition: Hashable, taken: Taken) -> None:
+        """Accept an event; waits while the backlog is full, which is what slows the consumer down."""
+        while self._watermark.pending >= self._limits.backlog:
+            self._freed.clear()
+            await self._freed.wait()
+        if not self._watermark.pending:
+            self._progress_at = self._deps.clock.monotonic()
+        self._queue.put_nowait(self._watermark.add(partition, taken.generation, taken))
+
+    async def _run_batches(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            await self._slots.acquire()  # while waiting for a slot the queue fills, so batches get fuller under load
+            await self._fill(batch)
+            loop = asyncio.get_running_loop()
+            before, self._last_sent = self._last_sent, loop.create_future()
+            self._own(asyncio.create_task(self._run_batch(batch, before, self._last_sent), name="weir-batch"))
+
+    async def _fill(self, batch: list[Entry[Taken]]) -> None:
+        size = self._limits.batch_size
+        while len(batch) < size and not self._queue.empty():
+            batch.append(self._queue.get_nowait())
+        try:
+            async with asyncio.timeout(self._limits.batch_wait_s):
+                while len(batch) < size:
+                    batch.append(await self._queue.get())
+        except TimeoutError:
+            return  # a smaller batch now is better than a full one later
+
+    async def _run_batch(
+        self, batch: Sequence[Entry[Taken]], before: asyncio.Future[None] | None, sent: asyncio.Future[None]
+    ) -> None:
+        outcomes = await process_batch([entry.item.record for entry in batch], self._deps)
+        if not self._allowed(outcomes):
+            return
+        if before is not None:
+            await before
+        try:
+            async with asyncio.timeout(self._limits.publish_timeout_s):
+                acks = await self._send(outcomes)
+                sent.set_result(None)
+                for letter, ack in acks:
+                    await self._acknowledged(letter, ack)
+        except Exception as exc:
+            # Infrastructure: nothing was acknowledged, so the next process reads these events again.
+            log.exception("publish.failed", events=len(batch))
+            self._crash("publish", f"verdicts could not be published: {type(exc).__name__}")
+            return
+        self._finish(batch)
+        self._slots.release()
+        for outcome in outcomes:
+            _log_outcome(outcome)
+
+    async def _send(self, outcomes: Sequence[Outcome]) -> list[tuple[Letter, asyncio.Future[object]]]:
+        stamp = Stamp(self._worker, self._deps.clock.time())
+        acks: list[tuple[Letter, asyncio.Future[object]]] = []
+        for outcome in outcomes:
+            for letter in letters(outcome, self._topics, stamp):
+                ack = await self._send_one(letter)
+                acks.append((letter, ack))
+        return acks
+
+    async def _send_one(self, letter: Letter) -> asyncio.Future[object]:
+        try:
+            ack = await self._outbox.send(letter.topic, letter.key, letter.value, letter.headers)
+        except TooLargeError:
+            smaller = compressed(letter)
+            ack = await self._outbox.send(smaller.topic, smaller.key, smaller.value, smaller.headers)
+        return asyncio.ensure_future(ack)
+
+    async def _acknowledged(self, letter: Letter, ack: asyncio.Future[object]) -> None:
+        """Wait for the broker; a record that it finds too large goes once more, compressed."""
+        try:
+            await ack
+        except TooLargeError:
+            smaller = compressed(letter)
+            log.warning("letter.compressed", topic=letter.topic, from_bytes=len(letter.value or b""))
+            await (await self._outbox.send(smaller.topic, smaller.key, smaller.value, smaller.headers))
+
+    def _finish(self, batch: Sequence[Entry[Taken]]) -> None:
+        for entry in batch:
+            for taken in self._watermark.done(entry):
+                taken.ack()
+                self._progress_at = self._deps.clock.monotonic()
+        self._freed.set()
+
+    def _allowed(self, outcomes: Sequence[Outcome]) -> bool:
+        """Whether to go on: a share of dead letters that are our own fault above the limit means a bad deploy."""
+        self._recent.extend(isinstance(outcome, DeadLetter) and outcome.fault is Fault.WEIR for outcome in outcomes)
+        share = sum(self._recent) / self._limits.deadletter_window
+        if share <= self._limits.deadletter_share:
+            return True
+        log.error("deadletter.share_exceeded", share=round(share, 3), limit=self._limits.deadletter_share)
+        self._crash("deadletter_share", "too many events break our own code; they are kept in the topic, unread")
+        return False
+
+    async def _watch(self) -> None:
+        """End the process when events wait and nothing moves: a stuck consumer must not look alive."""
+        while True:
+            await asyncio.sleep(min(5.0, self._limits.stall_s / 4))
+            still_s = self._deps.clock.monotonic() - self._progress_at
+            if self._watermark.pending and still_s > self._limits.stall_s:
+                self._crash("stalled", f"{self._watermark.pending} events wait and none finished for {still_s:.0f} s")
+                return
+
+    def _own(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("task.failed", task=task.get_name(), exc_info=exc)
+            self._crash("task", f"{task.get_name()} ended: {type(exc).__name__}")
+
+
+def _log_outcome(outcome: Outcome) -> None:
+    """The canonical line of one record: ids, decision, missing signals, timings; never content."""
+    record = outcome.record
+    where = {"partition": record.partition, "offset": record.offset}
+    if isinstance(outcome, Decided):
+        verdict = outcome.verdict
+        log.info(
+            "event.judged",
+            event_id=verdict.event_id,
+            action=verdict.action,
+            rules=[match.rule for match in verdict.matches],
+            undecided=[gap.rule for gap in verdict.undecided],
+            degraded=sorted({gap.status for gap in verdict.degraded}),
+            ms={name: round(ms, 1) for name, ms in outcome.timings_ms.items()},
+            **where,
+        )
+    else:
+        log.warning("event.dead_lettered", code=outcome.code, fault=outcome.fault.value, **where)
