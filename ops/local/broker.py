@@ -17,7 +17,7 @@ from typing import Self
 
 from ops.local.mock_cluster import KEPT_BYTES_PER_PARTITION, MockCluster, library_path
 from ops.local.probe import live_brokers
-from ops.local.process import Lifetime, Server, ServerCommand, start_server
+from ops.local.process import Lifetime, Server, ServerCommand, check_not_running, start_server
 
 NAME = "broker"
 START_TIMEOUT_S = 15.0
@@ -45,6 +45,7 @@ class EmbeddedBroker:
     ) -> None:
         library_path()  # fails early and clearly
         folder = home / "run"
+        check_not_running(folder, NAME)
         address_file = folder / f"{NAME}.address"
         address_file.unlink(missing_ok=True)
         argv = [sys.executable, "-m", "ops.local.broker", "--address-file", str(address_file)]
@@ -62,6 +63,7 @@ class EmbeddedBroker:
         self.server.wait_ready(ready, START_TIMEOUT_S)
 
     def alive(self) -> bool:
+        """Whether it runs."""
         return self.server.alive()
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ shared-memory files from which a later sweep can tell that their owner is dead.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import os
 import select
@@ -26,7 +27,7 @@ MARK = "@GUARD@"
 CHECK_S = 0.5  # how soon the death of the parent is noticed
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-SHM = Path("/dev/shm")
+SHM = Path("/dev/shm")  # noqa: S108  # POSIX shared memory is there and nowhere else
 
 
 def start_ticks(pid: int) -> str | None:
@@ -50,7 +51,7 @@ def _start_from_ps(pid: int) -> str | None:
 def guard_mark(pid: int) -> str:
     """The mark of the guard with this pid, which must be alive."""
     try:
-        namespace = os.stat("/proc/self/ns/pid").st_ino
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
         namespace = 0
     return f"weir-{namespace}-{pid}-{start_ticks(pid)}"
@@ -93,10 +94,8 @@ def _reap() -> None:
 
 
 def _signal_group(group: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass
 
 
 def _stop(server: subprocess.Popen[bytes], grace_s: float) -> None:
@@ -122,6 +121,13 @@ def _wait(server: subprocess.Popen[bytes], wakeup: int, orphaned: Callable[[], b
         numbers = os.read(wakeup, 64) if ready else b""
         if any(number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for number in numbers):
             return
+
+
+def _publish(pid_file: Path, server: int) -> None:
+    """Write the server's pid, this guard's pid and its start, in one step."""
+    temporary = pid_file.with_suffix(".pid.tmp")
+    temporary.write_text(f"{server} {os.getpid()} {start_ticks(os.getpid())}\n", encoding="utf-8")
+    temporary.replace(pid_file)
 
 
 def _watch_signals() -> int:
@@ -167,20 +173,26 @@ def main(argv: list[str]) -> int:
     wakeup = _watch_signals()
     mark = guard_mark(os.getpid())
     command = [part.replace(MARK, mark) for part in options.command]
-    with open(options.log, "ab", buffering=0) as log:
+    with Path(options.log).open("ab", buffering=0) as log:
         try:
             server = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0, preexec_fn=_in_child
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+                preexec_fn=_in_child,  # noqa: PLW1509  # this process has one thread
             )
         except OSError as exc:
             log.write(f"cannot start {command[0]}: {exc}\n".encode())
             return 127
-        Path(options.pid_file).write_text(f"{server.pid}\n", encoding="utf-8")
+        _publish(Path(options.pid_file), server.pid)
         try:
             _wait(server, wakeup, lambda: bool(options.parent) and os.getppid() != options.parent)
         finally:
             _stop(server, options.grace)
             remove_shared_memory(mark)
+            Path(options.pid_file).unlink(missing_ok=True)
     return server.returncode if server.returncode >= 0 else 128 - server.returncode
 
 

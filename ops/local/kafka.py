@@ -19,7 +19,7 @@ from ops.local.errors import LocalStackError
 from ops.local.kafka_config import Node, new_cluster_id, server_properties
 from ops.local.kafka_jars import POM, default_cache, fetch_jars, find_java
 from ops.local.probe import live_brokers
-from ops.local.process import Lifetime, Server, ServerCommand, free_ports, port_free, start_server
+from ops.local.process import Lifetime, Server, ServerCommand, check_not_running, free_ports, port_free, start_server
 from ops.local.topics import TopicSpec, create_topics
 
 NAME = "kafka"
@@ -53,6 +53,8 @@ class RealKafka:
         self._java = find_java()
         self._jars = fetch_jars(self.options.cache or default_cache())
         self._run_folder = home / "run"
+        for number in range(1, brokers + 1):
+            check_not_running(self._run_folder, f"{NAME}-{number}")
         self.nodes = _layout(home / NAME / f"{brokers}-brokers", brokers, self.options.port)
         _format_storage(self._java, self._jars, self.nodes)
         self.servers: dict[int, Server] = {}
@@ -66,9 +68,11 @@ class RealKafka:
 
     @property
     def bootstrap(self) -> str:
+        """`host:port,…` of all brokers."""
         return ",".join(node.address for node in self.nodes)
 
     def alive(self) -> bool:
+        """Whether all its brokers run."""
         return all(server.alive() for server in self.servers.values())
 
     def wait_ready(self) -> None:
@@ -81,7 +85,7 @@ class RealKafka:
         return create_topics(self.bootstrap, topics)
 
     def kill(self, broker: int) -> None:
-        """kill -9 one broker."""
+        """Kill -9 one broker."""
         self.servers[broker].kill()
 
     def restart(self, broker: int) -> None:
@@ -158,7 +162,13 @@ def _format_storage(java: str, jars: Path, nodes: tuple[Node, ...]) -> None:
             shutil.rmtree(node.data, ignore_errors=True)
     cluster = new_cluster_id()
     for node in nodes:
-        argv = [java, "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={LOG_CONFIG}"]
+        argv = [
+            java,
+            "-Xmx128m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            f"-Dlog4j2.configurationFile={LOG_CONFIG}",
+        ]
         argv += ["-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(node.config_file)]
         done = subprocess.run(
             argv, capture_output=True, text=True, check=False, timeout=FORMAT_TIMEOUT_S, stdin=subprocess.DEVNULL

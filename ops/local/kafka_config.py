@@ -27,14 +27,17 @@ class Node:
 
     @property
     def config_file(self) -> Path:
+        """Where its `server.properties` is."""
         return self.folder / "server.properties"
 
     @property
     def data(self) -> Path:
+        """Its log directory."""
         return self.folder / "data"
 
     @property
     def address(self) -> str:
+        """`host:port` for clients."""
         return f"{LOOPBACK}:{self.port}"
 
 

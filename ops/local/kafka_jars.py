@@ -89,8 +89,7 @@ def _copy_dependencies(maven: str, folder: Path) -> None:
         task = progress.add_task("Apache Kafka: asking Maven")
         count = 0
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-            assert_output = process.stdout
-            for line in assert_output or ():
+            for line in process.stdout or ():
                 lines.append(line.rstrip())
                 found = _DOWNLOADED.search(line)
                 if found:

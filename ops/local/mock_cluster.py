@@ -95,6 +95,7 @@ class MockCluster:
         self._library.rd_kafka_mock_broker_set_down(self._cluster, broker)
 
     def broker_up(self, broker: int = 1) -> None:
+        """Listen again."""
         self._library.rd_kafka_mock_broker_set_up(self._cluster, broker)
 
     def broker_delay(self, rtt_ms: int, broker: int = 1) -> None:
@@ -107,6 +108,7 @@ class MockCluster:
         self._library.rd_kafka_mock_push_request_errors_array(self._cluster, api_key, len(errors), array)
 
     def clear_errors(self, api_key: int) -> None:
+        """Forget the errors that were pushed and not yet given."""
         self._library.rd_kafka_mock_clear_request_errors(self._cluster, api_key)
 
     def close(self) -> None:

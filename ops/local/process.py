@@ -44,10 +44,12 @@ class ServerCommand:
 
     @property
     def log(self) -> Path:
+        """Where the server's output goes."""
         return self.folder / f"{self.name}.log"
 
     @property
     def pid_file(self) -> Path:
+        """Where the guard writes the server's own pid."""
         return self.folder / f"{self.name}.pid"
 
 
@@ -65,6 +67,7 @@ class ProcessId:
         return None if started is None else cls(pid, started)
 
     def alive(self) -> bool:
+        """Whether this very process still runs (a zombie does not)."""
         return guard.start_ticks(self.pid) == self.started
 
     def stop(self, timeout_s: float) -> None:
@@ -86,16 +89,13 @@ class Server:
         self.command = command
         self.guard = process
         self._child = child
+        self.pid = _server_pid(command.pid_file)  # the server's own, not its guard's; 0: it never came to life
 
     def alive(self) -> bool:
+        """Whether the guard, and so the server, runs."""
         if self._child is not None:
             return self._child.poll() is None
         return self.guard.alive()
-
-    @property
-    def pid(self) -> int:
-        """The server's own pid (not its guard's)."""
-        return int(self.command.pid_file.read_text(encoding="utf-8"))
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM and return at once."""
@@ -110,15 +110,19 @@ class Server:
             self._child.wait()
 
     def kill(self) -> None:
-        """kill -9 the server, as a crash would; its guard sees that and cleans up."""
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-            os.kill(self.pid, signal.SIGKILL)
-        if self._child is not None:
-            self._child.wait()
+        """Kill -9 the server, as a crash would; its guard sees that and cleans up."""
+        if self.pid and self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        wait_until(lambda: not self.alive(), self.command.grace_s)
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float, *, hint: str = "") -> None:
         """Block until `ready()`; LocalStackError with the log's end when the server dies or the time is over."""
-        done = wait_until(lambda: not self.alive() or ready(), timeout_s)
+        try:
+            done = wait_until(lambda: not self.alive() or ready(), timeout_s)
+        except BaseException:  # Ctrl-C while we wait: a detached server would stay for ever
+            self.stop()
+            raise
         if done and self.alive():
             return
         why = f"was not ready after {timeout_s:g} s" if self.alive() else "ended while it started"
@@ -131,6 +135,7 @@ class Server:
 
 def start_server(command: ServerCommand, lifetime: Lifetime) -> Server:
     """Start `command` under a guard. Returns before the server is ready; see `Server.wait_ready`."""
+    check_not_running(command.folder, command.name)
     command.folder.mkdir(parents=True, exist_ok=True)
     _set_aside_large_log(command.log)
     command.pid_file.unlink(missing_ok=True)
@@ -140,13 +145,40 @@ def start_server(command: ServerCommand, lifetime: Lifetime) -> Server:
     env = {**os.environ, **command.env}
     if lifetime is Lifetime.DETACHED:
         answer = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True)
-        process = ProcessId.of(int(answer.stdout)) or ProcessId(int(answer.stdout), "ended")
-        server = Server(command, process, None)
+        pid, child = int(answer.stdout), None
     else:
         child = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
-        server = Server(command, ProcessId.of(child.pid) or ProcessId(child.pid, "ended"), child)
-    wait_until(lambda: command.pid_file.exists() or not server.alive(), 10)
-    return server
+        pid = child.pid
+    process = ProcessId.of(pid) or ProcessId(pid, "ended")
+    wait_until(lambda: command.pid_file.exists() or not process.alive(), 10)
+    return Server(command, process, child)
+
+
+def running_guard(folder: Path, name: str) -> ProcessId | None:
+    """The living guard of the server `name` in this folder, whoever started it."""
+    try:
+        _, pid, started = (folder / f"{name}.pid").read_text(encoding="utf-8").split()
+        process = ProcessId(int(pid), started)
+    except (OSError, ValueError):
+        return None
+    return process if process.alive() else None
+
+
+def check_not_running(folder: Path, name: str) -> None:
+    """Two servers must not share one folder; LocalStackError when one is there."""
+    process = running_guard(folder, name)
+    if process is not None:
+        raise LocalStackError(
+            f"{name} already runs in {folder} (guard pid {process.pid})",
+            hint="stop it first (weir down), or give this one a home of its own",
+        )
+
+
+def _server_pid(pid_file: Path) -> int:
+    try:
+        return int(pid_file.read_text(encoding="utf-8").split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:

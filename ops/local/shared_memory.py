@@ -70,6 +70,6 @@ def _stubs() -> list[tuple[int, str]]:
 
 def _namespace() -> int:
     try:
-        return os.stat("/proc/self/ns/pid").st_ino
+        return Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
         return 0

@@ -96,6 +96,7 @@ class RunFolder:
         temporary.replace(self._file(state.name))
 
     def remove(self, name: str) -> None:
+        """Forget the service; no error when it is not known."""
         self._file(name).unlink(missing_ok=True)
 
     @contextlib.contextmanager

@@ -20,7 +20,17 @@ from typing import Self
 
 from ops.local.errors import LocalStackError
 from ops.local.guard import MARK
-from ops.local.process import LOOPBACK, Lifetime, Server, ServerCommand, free_ports, log_tail, port_free, start_server
+from ops.local.process import (
+    LOOPBACK,
+    Lifetime,
+    Server,
+    ServerCommand,
+    check_not_running,
+    free_ports,
+    log_tail,
+    port_free,
+    start_server,
+)
 from ops.local.shared_memory import sweep
 from ops.local.triton_files import (
     TritonFiles,
@@ -76,8 +86,9 @@ class EmbeddedTriton:
     def __init__(self, home: Path, repository: Path, options: TritonOptions | None = None) -> None:
         self.options = options or TritonOptions()
         files = preflight(repository, self.options.model)
-        sweep()
         folder = home / "run"
+        check_not_running(folder, NAME)
+        sweep()
         backends = prepare_backends(files, folder)
         for attempt in range(1, START_ATTEMPTS + 1):
             self.ports = self.options.ports.chosen()
@@ -92,14 +103,17 @@ class EmbeddedTriton:
 
     @property
     def grpc_url(self) -> str:
+        """`host:port` of inference by gRPC."""
         return f"{LOOPBACK}:{self.ports.grpc}"
 
     @property
     def http_url(self) -> str:
+        """`host:port` of inference and health by HTTP."""
         return f"{LOOPBACK}:{self.ports.http}"
 
     @property
     def metrics_url(self) -> str:
+        """`host:port` of the Prometheus metrics."""
         return f"{LOOPBACK}:{self.ports.metrics}"
 
     @property
@@ -108,14 +122,15 @@ class EmbeddedTriton:
         return log_tail(self.server.command.log)
 
     def ready(self) -> bool:
-        """Whether the server says that the model is ready. (It says so too when its stub is dead: infer to know.)"""
+        """Whether the server says that the model is ready; it says so too when its stub is dead, so infer to know."""
         return model_ready(self.http_url, self.options.model)
 
     def alive(self) -> bool:
+        """Whether the server process runs."""
         return self.server.alive()
 
     def kill(self) -> None:
-        """kill -9 the server, as a crash would."""
+        """Kill -9 the server, as a crash would."""
         self.server.kill()
 
     def stop(self) -> None:
@@ -144,7 +159,7 @@ def preflight(repository: Path, model: str) -> TritonFiles:
 def model_ready(http_url: str, model: str, timeout_s: float = 2.0) -> bool:
     """Whether a Triton server at `host:port` answers that `model` is ready."""
     try:
-        with urllib.request.urlopen(f"http://{http_url}/v2/models/{model}/ready", timeout=timeout_s) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://{http_url}/v2/models/{model}/ready", timeout=timeout_s) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False

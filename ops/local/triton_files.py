@@ -51,7 +51,10 @@ def find_triton() -> TritonFiles:
             f"the embedded Triton server needs the package {WHEEL}",
             hint="pip install 'weir[serve]' (Linux, x86-64), or set WEIR_TRITON_URL to a server that runs elsewhere",
         ) from exc
-    site = next((Path(str(f.locate())).parents[2] for f in files if f.as_posix() == "pytriton/tritonserver/bin/tritonserver"), None)
+    site = next(
+        (Path(str(f.locate())).parents[2] for f in files if f.as_posix() == "pytriton/tritonserver/bin/tritonserver"),
+        None,
+    )
     root = None if site is None else site / "tritonserver"
     if root is None or not root.is_dir():
         raise LocalStackError(f"the installed {WHEEL} carries no tritonserver", hint=f"reinstall {WHEEL}")
@@ -75,28 +78,30 @@ def check_platform() -> None:
     hint = "set WEIR_TRITON_URL to a server that runs elsewhere, or use docker-compose.yml"
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise LocalStackError(
-            f"the bundled Triton server is for Linux on x86-64; this is {sys.platform} on {platform.machine()}", hint=hint
+            f"the bundled Triton server is for Linux on x86-64; this is {sys.platform} on {platform.machine()}",
+            hint=hint,
         )
     name, version = platform.libc_ver()
     with contextlib.suppress(ValueError):
         if name == "glibc" and tuple(int(part) for part in version.split(".")[:2]) >= GLIBC_MIN:
             return
     wanted = ".".join(map(str, GLIBC_MIN))
-    raise LocalStackError(f"the bundled Triton server needs glibc {wanted} or newer; this is {name} {version}", hint=hint)
+    raise LocalStackError(
+        f"the bundled Triton server needs glibc {wanted} or newer; this is {name} {version}", hint=hint
+    )
 
 
 def check_libraries(files: TritonFiles) -> None:
     """Every shared library of the server, its backend and its stub is found (`ldd`)."""
-    if shutil.which("ldd") is None:
+    ldd = shutil.which("ldd")
+    if ldd is None:
         return  # nothing to look with; the start timeout is the net below
     env = {**os.environ, "LD_LIBRARY_PATH": files.library_path}
     for binary in (files.server, files.backend / "libtriton_python.so", files.stub):
-        report = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, check=False, env=env, timeout=30)
+        report = subprocess.run([ldd, str(binary)], capture_output=True, text=True, check=False, env=env, timeout=30)
         missing = [line.split()[0] for line in report.stdout.splitlines() if "not found" in line]
         if missing:
-            raise LocalStackError(
-                f"{binary.name} misses {', '.join(missing)}", hint=_library_hint(missing[0])
-            )
+            raise LocalStackError(f"{binary.name} misses {', '.join(missing)}", hint=_library_hint(missing[0]))
 
 
 def check_shared_memory(folder: Path = SHM, wanted_bytes: int = SHM_MIN_BYTES) -> None:
@@ -123,5 +128,6 @@ def check_repository(repository: Path, model: str) -> None:
 
 def _library_hint(library: str) -> str:
     if library.startswith("libpython"):
-        return f"install the shared library of this Python (Debian, Ubuntu: apt-get install {library.split('.so')[0]})"
+        package = library.split(".so", maxsplit=1)[0]
+        return f"install the shared library of this Python (Debian, Ubuntu: apt-get install {package})"
     return "install the system package that carries it"
