@@ -1,8 +1,8 @@
 """Bytes to typed values and back. Decoding is total: any bytes give a ContentEvent or an EventDecodeError.
 
 Pure. Every limit holds before or while the tree is built, so a hostile record costs bounded time and memory: lengths
-and container counts here, nesting by the parsers' own stacks (1,024 levels in msgpack, the recursion limit in JSON); unknown
-keys are never walked.
+and container counts here, nesting by the parsers' own stacks (1,024 levels in msgpack, the recursion limit in JSON).
+Unknown keys are never walked.
 """
 
 from __future__ import annotations
