@@ -17,7 +17,7 @@ from typing import Self
 
 from ops.local.mock_cluster import KEPT_BYTES_PER_PARTITION, MockCluster, library_path
 from ops.local.probe import live_brokers
-from ops.local.process import Lifetime, Server, ServerCommand, check_not_running, start_server
+from ops.local.process import Lifetime, Server, ServerCommand, check_not_running, folder_for, start_server
 
 NAME = "broker"
 START_TIMEOUT_S = 15.0
@@ -44,7 +44,7 @@ class EmbeddedBroker:
         lifetime: Lifetime = Lifetime.WITH_PARENT,
     ) -> None:
         library_path()  # fails early and clearly
-        folder = home / "run"
+        folder = folder_for(home, lifetime)
         check_not_running(folder, NAME)
         address_file = folder / f"{NAME}.address"
         address_file.unlink(missing_ok=True)

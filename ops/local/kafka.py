@@ -18,6 +18,7 @@ from typing import Self
 from ops.local.errors import LocalStackError
 from ops.local.kafka_config import Node, new_cluster_id, server_properties
 from ops.local.kafka_jars import POM, default_cache, fetch_jars, find_java
+from ops.local.layout import kafka_data, run_folder
 from ops.local.probe import live_brokers
 from ops.local.process import Lifetime, Server, ServerCommand, check_not_running, free_ports, port_free, start_server
 from ops.local.topics import TopicSpec, create_topics
@@ -52,10 +53,10 @@ class RealKafka:
         self.options = options or KafkaOptions()
         self._java = find_java()
         self._jars = fetch_jars(self.options.cache or default_cache())
-        self._run_folder = home / "run"
+        self._run_folder = run_folder(home)  # one cluster per home: the data are there too
         for number in range(1, brokers + 1):
             check_not_running(self._run_folder, f"{NAME}-{number}")
-        self.nodes = _layout(home / NAME / f"{brokers}-brokers", brokers, self.options.port)
+        self.nodes = _layout(kafka_data(home, brokers), brokers, self.options.port)
         _format_storage(self._java, self._jars, self.nodes)
         self.servers: dict[int, Server] = {}
         try:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ops.local import guard
 from ops.local.errors import LocalStackError
+from ops.local.layout import private_folder, run_folder
 
 LOOPBACK = "127.0.0.1"
 LOG_KEEP_BYTES = 20 * 1024 * 1024  # a log larger than this is set aside when its server starts
@@ -152,6 +153,11 @@ def start_server(command: ServerCommand, lifetime: Lifetime) -> Server:
     process = ProcessId.of(pid) or ProcessId(pid, "ended")
     wait_until(lambda: command.pid_file.exists() or not process.alive(), 10)
     return Server(command, process, child)
+
+
+def folder_for(home: Path, lifetime: Lifetime) -> Path:
+    """Where a server of this lifetime keeps its log and its pid."""
+    return private_folder(home) if lifetime is Lifetime.WITH_PARENT else run_folder(home)
 
 
 def running_guard(folder: Path, name: str) -> ProcessId | None:

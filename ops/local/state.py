@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.local.errors import LocalStackError
+from ops.local.layout import run_folder
 from ops.local.process import ProcessId
 
 FORMAT = 1
@@ -36,6 +37,10 @@ class ServiceState:
         """Whether every server of the service still runs."""
         return bool(self.processes) and all(one.alive() for one in self.processes)
 
+    def partly_alive(self) -> bool:
+        """Whether at least one of its servers still runs."""
+        return any(one.alive() for one in self.processes)
+
     def stop(self, timeout_s: float) -> None:
         """End all its servers, together. Blocks until they are gone."""
         for one in self.processes:
@@ -51,7 +56,7 @@ class RunFolder:
     """The folder of state files."""
 
     def __init__(self, home: Path) -> None:
-        self.path = home / "run"
+        self.path = run_folder(home)
 
     def read(self, name: str) -> ServiceState | None:
         """The service's state, stale or not; None when there is no file, or one that cannot be read."""
@@ -71,13 +76,9 @@ class RunFolder:
             return None
 
     def running(self, name: str) -> ServiceState | None:
-        """The service's state if it really runs; what is left of a half-dead one is ended and its file removed."""
+        """The service's state if at least one of its servers really runs; a stale file is as good as none."""
         state = self.read(name)
-        if state is None or state.alive():
-            return state
-        state.stop(10)
-        self.remove(name)
-        return None
+        return state if state is not None and state.partly_alive() else None
 
     def write(self, state: ServiceState) -> None:
         """Publish a state: readers see the old file or the new one, never half of it."""

@@ -26,6 +26,7 @@ from ops.local.process import (
     Server,
     ServerCommand,
     check_not_running,
+    folder_for,
     free_ports,
     log_tail,
     port_free,
@@ -86,7 +87,7 @@ class EmbeddedTriton:
     def __init__(self, home: Path, repository: Path, options: TritonOptions | None = None) -> None:
         self.options = options or TritonOptions()
         files = preflight(repository, self.options.model)
-        folder = home / "run"
+        folder = folder_for(home, self.options.lifetime)
         check_not_running(folder, NAME)
         sweep()
         backends = prepare_backends(files, folder)
