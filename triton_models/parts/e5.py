@@ -84,6 +84,13 @@ class E5Model:
             return np.frombuffer(self.buffer, np.float32, count, offset)
         return dequantise(self.blocks(name)).reshape(count)
 
+    def array(self, name: str) -> FloatArray:
+        """The tensor in its shape: `[outputs, inputs]` for matrices, flat for biases and norms."""
+        flat = self.tensor(name)
+        if name.endswith((".b", "ln.w")):
+            return flat
+        return flat.reshape(-1, self.shape.ffn if name.endswith(".fo.w") else self.shape.hidden)
+
     def _entry(self, name: str) -> tuple[int, int, int]:
         try:
             return self.tensors[name]

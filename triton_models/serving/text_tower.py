@@ -1,0 +1,97 @@
+"""The text tower as served: strings in, unit vectors out.
+
+Tokens' vectors come from the 4-bit table, mapped and not loaded; the layers run in ONNX Runtime. Texts of like length
+share a batch, so that little is computed for padding, and a text's vector does not depend on its companions. Training
+of heads uses this same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from tokenizers import Tokenizer
+
+from triton_models.contract import EMBEDDING_WIDTH
+from triton_models.parts.e5 import BLOCK, BLOCK_DTYPE, dequantise
+from triton_models.parts.tokenizer import PREFIX
+from triton_models.serving.sessions import open_session
+
+FloatArray = npt.NDArray[np.float32]
+
+GRAPH: Final = "text.onnx"
+WORDS: Final = "text_words.q4"
+PLACES: Final = "text_places.npy"
+"""Position vectors with the type vector added, [512, 384]."""
+TOKENIZER: Final = "tokenizer.json"
+
+MAX_TOKENS: Final = 512
+BATCH_TOKENS: Final = 1_024
+"""Past about a thousand tokens a bigger batch is no faster on one core and only takes memory."""
+PADDING: Final = 1.25
+"""The longest text of a batch has at most this many times the tokens of its shortest."""
+
+
+class TextTower:
+    """Encodes texts; one per process, not for several threads at once."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, words: npt.NDArray[Any], places: FloatArray, session: ort.InferenceSession
+    ) -> None:
+        self._tokenizer, self._words, self._places, self._session = tokenizer, words, places, session
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(MAX_TOKENS)
+
+    @classmethod
+    def load(cls, directory: Path) -> TextTower:
+        """The tower of an assembled version directory; OSError or onnxruntime's exceptions when it is incomplete."""
+        words = np.memmap(directory / WORDS, BLOCK_DTYPE, mode="r").reshape(-1, EMBEDDING_WIDTH // BLOCK)
+        return cls(
+            Tokenizer.from_file(str(directory / TOKENIZER)),
+            words,
+            np.load(directory / PLACES, allow_pickle=False),
+            open_session(directory / GRAPH),
+        )
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """`[N, 384]` float32, unit length, in the order of `texts`; texts beyond MAX_TOKENS lose their end."""
+        out = np.zeros((len(texts), EMBEDDING_WIDTH), dtype=np.float32)
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast([PREFIX + _clean(t) for t in texts])]
+        for rows in batches([len(ids) for ids in tokens]):
+            out[rows] = self._run([tokens[row] for row in rows])
+        return out
+
+    def _run(self, batch: Sequence[Sequence[int]]) -> FloatArray:
+        lengths = np.array([len(ids) for ids in batch], dtype=np.int32)
+        width = int(lengths.max())
+        ids = np.ones((len(batch), width), dtype=np.int64)  # 1 is the padding piece
+        for row, one in enumerate(batch):
+            ids[row, : len(one)] = one
+        vectors = dequantise(self._words[ids]) + self._places[:width]
+        shares = (np.arange(width)[None, :] < lengths[:, None]) / lengths[:, None]
+        inputs = {"embeddings": vectors, "lengths": lengths, "weights": shares[:, None, :].astype(np.float32)}
+        (embeddings,) = self._session.run(None, inputs)
+        found: FloatArray = embeddings
+        return found
+
+
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Rows grouped by like length: at most PADDING between the shortest and longest, about BATCH_TOKENS in all."""
+    group: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        length = lengths[row]
+        if group and (length > PADDING * lengths[group[0]] + 4 or (len(group) + 1) * length > BATCH_TOKENS):
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
+
+
+def _clean(text: str) -> str:
+    """The text without lone surrogates, which the tokenizer cannot take."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
