@@ -21,6 +21,7 @@ from triton_models.training.datasets.rows import Row, Split
 
 DEV_SHARE: Final = 0.10
 TEST_SHARE: Final = 0.15
+SMALL_SHARE: Final = 0.20  # of each, for a set whose tenth would hold too few positives to measure with
 _RANK: Final[dict[Split, int]] = {"train": 0, "dev": 1, "test": 2}
 
 
@@ -79,6 +80,8 @@ def draw_split(part: Part, group: str, seed: int) -> Split:
     drawn = int.from_bytes(digest, "big") / 2**64
     if part == "dev/test":
         return "dev" if drawn < 0.5 else "test"
+    if part == "small":
+        return "dev" if drawn < SMALL_SHARE else "test" if drawn < 2 * SMALL_SHARE else "train"
     if part == "any" and drawn >= 1.0 - TEST_SHARE:
         return "test"
     return "dev" if drawn < DEV_SHARE else "train"

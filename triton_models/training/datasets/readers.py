@@ -18,8 +18,8 @@ from policies.engine.taxonomy import Category
 from triton_models.training.datasets import mapping
 from triton_models.training.datasets.rows import DataError, Split
 
-Part = Split | Literal["train/dev", "dev/test", "any"]
-"""The part that the set itself gives a row; all but the three splits are still to be drawn."""
+Part = Split | Literal["train/dev", "dev/test", "any", "small"]
+"""The part that the set itself gives a row; all but the three splits are still to be drawn (of `small`, more is held)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def read_ailuminate(folder: Path) -> Iterator[RawRow]:
     path = folder / "en_us.csv"
     for record in read_csv(path, ("release_prompt_id", "prompt_text", "hazard", "persona")):
         labels = mapping.ailuminate_labels(record["hazard"], record["persona"])
-        yield RawRow(record["release_prompt_id"], record["prompt_text"], "en", labels)
+        yield RawRow(record["release_prompt_id"], record["prompt_text"], "en", labels, "small")
 
 
 def read_jailbreaks(folder: Path) -> Iterator[RawRow]:

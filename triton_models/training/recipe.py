@@ -1,0 +1,103 @@
+"""A recipe: the YAML that makes a release, validated. It holds no code and reads no data."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from policies.engine.taxonomy import NEVER_MODELLED, Category
+
+
+class RecipeError(ValueError):
+    """A recipe is missing or wrong: which file, which key, what to do."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Augment(_Strict):
+    """How train rows are multiplied."""
+
+    disguised_share: float = Field(default=0.25, ge=0, le=1)
+    ordinary_long: int = Field(default=400, ge=0)
+    jailbreak_pieces: int = Field(default=2, ge=0)
+
+
+class HeadSection(_Strict):
+    """See `head_fit.HeadRecipe`."""
+
+    hidden: int = Field(default=64, ge=0, le=512)
+    linear_only: tuple[Category, ...] = ()
+    epochs: int = Field(default=8, ge=1)
+    batch: int = Field(default=512, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+
+
+class NgramSection(_Strict):
+    """See `ngram_fit.NgramRecipe`."""
+
+    buckets_log2: int = Field(default=18, ge=8, le=22)
+    sizes: tuple[int, ...] = (1, 2, 3, 4, 5)
+    inverse_penalty: float = Field(default=4.0, gt=0)
+
+
+class Recipe(_Strict):
+    """What makes a release."""
+
+    recipe: str
+    version: str
+    seed: int
+    sets: tuple[str, ...]
+    heads: tuple[Category, ...]
+    ngrams: tuple[Category, ...]
+    augment: Augment = Augment()
+    head: HeadSection = HeadSection()
+    ngram: NgramSection = NgramSection()
+    least_dev_auroc: float = Field(default=0.75, ge=0.5, le=1)
+
+    @property
+    def release(self) -> str:
+        """The release's name: `starter-2026.11.1`."""
+        return f"{self.recipe}-{self.version}"
+
+    def key(self, *sections: str) -> str:
+        """A short hash of the named sections; a stage whose sections did not change need not run again."""
+        kept = self.model_dump_json(include=set(sections))
+        return hashlib.blake2b(kept.encode(), digest_size=8).hexdigest()
+
+
+def load_recipe(name: str) -> Recipe:
+    """The recipe that `name` names: a file, or one that is shipped (`starter`); RecipeError otherwise."""
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such recipe file; shipped recipes are {', '.join(shipped_recipes())}")
+        text = path.read_text(encoding="utf-8")
+    elif name in shipped_recipes():
+        text = (resources.files("triton_models.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    else:
+        raise RecipeError(f"no recipe {name!r}; give a .yaml file or one of {', '.join(shipped_recipes())}")
+    try:
+        recipe = Recipe.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as exc:
+        raise RecipeError(f"{name}: not YAML: {exc}") from exc
+    except ValidationError as exc:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        raise RecipeError(f"{name}: {problems}") from exc
+    never = NEVER_MODELLED & {*recipe.heads, *recipe.ngrams}
+    if never:
+        raise RecipeError(f"{name}: {', '.join(sorted(never))} is never modelled; remove it from heads and ngrams")
+    return recipe
+
+
+def shipped_recipes() -> tuple[str, ...]:
+    """The names of the recipes in the package."""
+    folder = resources.files("triton_models.training") / "recipes"
+    return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))

@@ -1,0 +1,130 @@
+"""Measurements of judgements: tables per set and question, per functionality, and by member. Opens no file.
+
+A *view* is one way of judging the same texts: the fused release, each member alone. Rankings are measured for every view;
+what depends on a probability (calibration, a threshold) only for the fused one and where a member is calibrated alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from policies.engine.taxonomy import CATEGORIES, Category
+from triton_models.training.datasets import Row
+from triton_models.training.metrics import (
+    auroc,
+    average_precision,
+    bootstrap_interval,
+    calibration_error,
+    f1_at,
+    recall_at,
+)
+
+Truth = npt.NDArray[np.bool_]
+Scores = npt.NDArray[np.float64]
+Views = Mapping[str, npt.NDArray[np.float32]]
+"""View -> `[N, C]` scores; `fused` holds probabilities."""
+
+THRESHOLD: Final = 0.5
+FEWEST: Final = 10
+"""A table with fewer positives or negatives than this is noise and is not printed."""
+
+
+def measure(truth: Truth, score: Scores, *, probability: bool) -> dict[str, float | int | list[float]] | None:
+    """The figures of one view on one question; None when a class has fewer than FEWEST rows or nothing was judged."""
+    judged = ~np.isnan(score)
+    truth, score = truth[judged], score[judged]
+    positives = int(truth.sum())
+    if positives < FEWEST or len(truth) - positives < FEWEST:
+        return None
+    low, high = bootstrap_interval(auroc, truth, score, draws=100)
+    found: dict[str, float | int | list[float]] = {
+        "rows": len(truth),
+        "positives": positives,
+        "auroc": round(auroc(truth, score), 4),
+        "auroc_95": [round(low, 4), round(high, 4)],
+        "ap": round(average_precision(truth, score), 4),
+        "recall_at_1pct_fpr": round(recall_at(truth, score, false_positive_rate=0.01), 4),
+        "recall_at_5pct_fpr": round(recall_at(truth, score, false_positive_rate=0.05), 4),
+    }
+    if probability:
+        found["ece"] = round(calibration_error(truth, score), 4)
+        found["f1"] = round(f1_at(truth, score, threshold=THRESHOLD), 4)
+    return found
+
+
+def measure_views(truth: Truth, views: Views, column: int) -> dict[str, Any]:
+    """`measure` for each view that has an opinion."""
+    found = {}
+    for name, scores in views.items():
+        figures = measure(truth, scores[:, column].astype(np.float64), probability=name == "fused")
+        if figures is not None:
+            found[name] = figures
+    return found
+
+
+def by_set(rows: Sequence[Row], views: Views) -> dict[str, Any]:
+    """Set -> category -> view -> figures, over the rows that the set labels with certainty."""
+    tables: dict[str, Any] = {}
+    for source in sorted({row.source for row in rows}):
+        chosen = np.array([row.source == source for row in rows])
+        table = _by_category([row for row in rows if row.source == source], _pick(views, chosen))
+        if table:
+            tables[source] = table
+    tables["all sets"] = _by_category(rows, views)
+    return tables
+
+
+def toxic(rows: Sequence[Row], views: Views) -> dict[str, Any]:
+    """Set -> view -> figures for "hate or harassment" against neither, by the greater of the two scores."""
+    hate, harassment = CATEGORIES.index("hate"), CATEGORIES.index("harassment")
+    either = {name: np.fmax(scores[:, hate], scores[:, harassment])[:, None] for name, scores in views.items()}
+    tables = {}
+    for source in sorted({row.source for row in rows}):
+        asked = np.array([r.source == source and {"hate", "harassment"} <= r.labels.keys() for r in rows])
+        truth = np.array(
+            [max(r.labels["hate"], r.labels["harassment"]) > 0.5 for r, a in zip(rows, asked, strict=True) if a]
+        )
+        figures = measure_views(truth.astype(np.bool_), _pick(either, asked), 0)
+        if figures:
+            tables[source] = figures
+    return tables
+
+
+def by_functionality(functionality: Sequence[str], hateful: Truth, probability: Scores) -> dict[str, dict[str, Any]]:
+    """Functionality -> share judged right at the threshold: recall where hateful, 1 - false-positive rate elsewhere."""
+    names = np.array(functionality)
+    table = {}
+    for name in sorted(set(functionality)):
+        rows = (names == name) & ~np.isnan(probability)
+        if rows.any():
+            right = (probability[rows] >= THRESHOLD) == hateful[rows]
+            table[name] = {
+                "rows": int(rows.sum()),
+                "hateful": bool(hateful[rows].mean() > 0.5),
+                "right": round(float(right.mean()), 4),
+            }
+    return table
+
+
+def _by_category(rows: Sequence[Row], views: Views) -> dict[str, Any]:
+    table = {}
+    for column, category in enumerate(CATEGORIES):
+        target = np.array([_certain(row, category) for row in rows])
+        asked = ~np.isnan(target)
+        figures = measure_views(target[asked] > 0.5, _pick(views, asked), column)
+        if figures:
+            table[str(category)] = figures
+    return table
+
+
+def _certain(row: Row, category: Category) -> float:
+    value = row.labels.get(category, np.nan)
+    return float(value) if value in {0, 1} else float("nan")
+
+
+def _pick(views: Views, rows: Truth) -> dict[str, npt.NDArray[np.float32]]:
+    return {name: scores[rows] for name, scores in views.items()}
