@@ -19,11 +19,12 @@ from tokenizers import Tokenizer
 from triton_models.contract import EMBEDDING_WIDTH
 from triton_models.parts.e5 import BLOCK, BLOCK_DTYPE, dequantise
 from triton_models.parts.tokenizer import PREFIX
-from triton_models.serving.sessions import open_session
+from triton_models.serving.sessions import digest_files, open_session
 
 FloatArray = npt.NDArray[np.float32]
 
 GRAPH: Final = "text.onnx"
+WEIGHTS: Final = "text.bin"
 WORDS: Final = "text_words.q4"
 PLACES: Final = "text_places.npy"
 """Position vectors with the type vector added, [512, 384]."""
@@ -52,9 +53,9 @@ class TextTower:
         words = np.memmap(directory / WORDS, BLOCK_DTYPE, mode="r").reshape(-1, EMBEDDING_WIDTH // BLOCK)
         return cls(
             Tokenizer.from_file(str(directory / TOKENIZER)),
-            words,
-            np.load(directory / PLACES, allow_pickle=False),
+            (words, np.load(directory / PLACES, allow_pickle=False)),
             open_session(directory / GRAPH),
+            digest_files([directory / name for name in (GRAPH, WEIGHTS, TOKENIZER, PLACES)]),
         )
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
