@@ -1,7 +1,7 @@
 """Measurements of judgements: tables per set and question, per functionality, and by member. Opens no file.
 
-A *view* is one way of judging the same texts: the fused release, each member alone. Rankings are measured for every view;
-what depends on a probability (calibration, a threshold) only for the fused one and where a member is calibrated alone.
+A *view* is one way of judging the same texts: the fused release, each member alone. Rankings are measured for every
+view; what depends on a probability (calibration, a threshold) only for the fused one.
 """
 
 from __future__ import annotations
@@ -84,11 +84,10 @@ def toxic(rows: Sequence[Row], views: Views) -> dict[str, Any]:
     either = {name: np.fmax(scores[:, hate], scores[:, harassment])[:, None] for name, scores in views.items()}
     tables = {}
     for source in sorted({row.source for row in rows}):
-        asked = np.array([r.source == source and {"hate", "harassment"} <= r.labels.keys() for r in rows])
-        truth = np.array(
-            [max(r.labels["hate"], r.labels["harassment"]) > 0.5 for r, a in zip(rows, asked, strict=True) if a]
-        )
-        figures = measure_views(truth.astype(np.bool_), _pick(either, asked), 0)
+        asked = np.array([row.source == source and {"hate", "harassment"} <= row.labels.keys() for row in rows])
+        said = [rows[index].labels for index in np.flatnonzero(asked)]
+        truth = np.array([max(labels["hate"], labels["harassment"]) > 0.5 for labels in said], dtype=np.bool_)
+        figures = measure_views(truth, _pick(either, asked), 0)
         if figures:
             tables[source] = figures
     return tables

@@ -1,7 +1,7 @@
 """The recipe `starter` from data to release files, in stages that a killed run picks up again.
 
-rows -> enlarged train rows -> embeddings -> n-grams -> head -> stackers -> report -> card. Each stage's result lies in the
-work folder under a name that holds a hash of all it depends on; nothing there needs to be deleted, ever.
+rows -> enlarged train rows -> embeddings -> n-grams -> head -> stackers. Each stage's result lies in the work folder
+under a name that holds a hash of all it depends on; nothing there ever needs to be deleted.
 """
 
 from __future__ import annotations
@@ -96,9 +96,12 @@ def _ngrams(job: Job, rows: Sequence[Row]) -> Ngrams:
         with job.progress.stage("count n-grams", len(rows)) as advance:
             features = feature_matrix([row.text for row in rows], recipe, progress=advance)
         with job.progress.stage("fit n-grams", 1) as advance:
-            targets = {name: target_of(rows, name) for name in job.recipe.ngrams}
-            weights = {name: weights_of(rows, name) for name in job.recipe.ngrams}
-            fit_ngrams(features, targets, recipe, weights=weights).save(folder)
+            fit_ngrams(
+                features,
+                {str(name): target_of(rows, name) for name in job.recipe.ngrams},
+                recipe,
+                weights={str(name): weights_of(rows, name) for name in job.recipe.ngrams},
+            ).save(folder)
             advance(1)
     return Ngrams.load(folder)
 

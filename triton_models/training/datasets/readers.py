@@ -19,7 +19,7 @@ from triton_models.training.datasets import mapping
 from triton_models.training.datasets.rows import DataError, Split
 
 Part = Split | Literal["train/dev", "dev/test", "any", "small"]
-"""The part that the set itself gives a row; all but the three splits are still to be drawn (of `small`, more is held)."""
+"""The part that the set itself gives a row; all but the three splits are still to be drawn (`small`: more held out)."""
 
 
 @dataclass(frozen=True, slots=True)
