@@ -41,9 +41,15 @@ class TextTower:
     """Encodes texts; one per process, not for several threads at once."""
 
     def __init__(
-        self, tokenizer: Tokenizer, words: npt.NDArray[Any], places: FloatArray, session: ort.InferenceSession
+        self,
+        tokenizer: Tokenizer,
+        table: tuple[npt.NDArray[Any], FloatArray],
+        session: ort.InferenceSession,
+        identity: str,
     ) -> None:
-        self._tokenizer, self._words, self._places, self._session = tokenizer, words, places, session
+        self._tokenizer, (self._words, self._places), self._session = tokenizer, table, session
+        self.identity: Final = identity
+        """Changes whenever the vector of a text would."""
         tokenizer.no_padding()
         tokenizer.enable_truncation(MAX_TOKENS)
 
