@@ -44,6 +44,8 @@ class Supervisor:
         while True:
             started = time.monotonic()
             code = self._run_child()
+            if self._stopping.is_set() and code == -signal.SIGTERM:
+                return EXIT_STOPPED  # asked to stop before it had begun: nothing was in flight
             if self._stopping.is_set() or code in _FINAL:
                 return code
             if time.monotonic() - started > HEALTHY_S:

@@ -40,6 +40,7 @@ def run(settings: Settings) -> int:
     """Judge events until SIGTERM or SIGINT; the exit code."""
     set_up_logging(settings.log_level, settings.log_format)
     app = build_app(settings, crash)
+    app.conf.datadir.parent.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
     worker = faust.Worker(
         app, quiet=True, override_logging=False, redirect_stdouts=False, loglevel=logging.WARNING, console_port=0
     )
