@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,11 +54,20 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Ack:
+    """The brokers have a record; `count` of them so far, in the order of sending."""
+
+    count: int
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pace:
     """How fast to publish, and whom to tell."""
 
     rate: float = 0.0  # records a second; 0: as fast as it goes
-    on_ack: Callable[[int], None] = lambda _count: None  # how many are acknowledged so far
+    on_ack: Callable[[Ack], None] = lambda _ack: None
 
 
 async def publish_records(
@@ -124,13 +133,13 @@ class _Sender:
     async def _settle_first(self) -> None:
         future, size = self._waiting.pop(0)
         try:
-            await future
+            written = await future
         except KafkaError as exc:
             raise _refused(exc, self._topic, self._acked + 1, size) from exc
         self._waiting_bytes -= size
         self._acked += 1
         self._acked_bytes += size
-        self._pace.on_ack(self._acked)
+        self._pace.on_ack(Ack(self._acked, written.partition, written.offset))
 
 
 def _refused(exc: Exception, topic: str, number: int, size: int) -> KafkaUnavailableError:
@@ -143,7 +152,7 @@ def _refused(exc: Exception, topic: str, number: int, size: int) -> KafkaUnavail
 
 async def read_records(
     bootstrap: str, topic: str, *, from_beginning: bool = False, on_ready: Callable[[], None] = lambda: None
-) -> AsyncIterator[RawRecord]:
+) -> AsyncGenerator[RawRecord, None]:
     """Every record of `topic`, from its first one or from now on, for ever. No group, nothing is committed.
 
     `on_ready` is called once the positions are fixed: what is published after it will be seen.
