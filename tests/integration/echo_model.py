@@ -26,10 +26,11 @@ import triton_models.contract  # the project is importable in the stub
 
 class TritonPythonModel:
     def execute(self, requests):
-        return [
-            pb_utils.InferenceResponse([pb_utils.Tensor("OUT", pb_utils.get_input_tensor_by_name(one, "IN").as_numpy())])
-            for one in requests
-        ]
+        answers = []
+        for request in requests:
+            given = pb_utils.get_input_tensor_by_name(request, "IN").as_numpy()
+            answers.append(pb_utils.InferenceResponse([pb_utils.Tensor("OUT", given)]))
+        return answers
 '''
 
 _BROKEN_MODEL = """\

@@ -19,7 +19,7 @@ from tests.integration.echo_model import ECHO_MODEL, write_echo_repository
 
 @pytest.fixture(scope="session")
 def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
-    """librdkafka's mock cluster in a process of its own."""
+    """Librdkafka's mock cluster in a process of its own."""
     with EmbeddedBroker(tmp_path_factory.mktemp("embedded-broker")) as broker:
         yield broker
 
@@ -50,9 +50,7 @@ def model_repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def embedded_triton(
-    tmp_path_factory: pytest.TempPathFactory, model_repository: Path
-) -> Iterator[EmbeddedTriton]:
+def embedded_triton(tmp_path_factory: pytest.TempPathFactory, model_repository: Path) -> Iterator[EmbeddedTriton]:
     """The bundled Triton server with the assembled ensemble."""
     with EmbeddedTriton(tmp_path_factory.mktemp("embedded-triton"), model_repository) as triton:
         yield triton

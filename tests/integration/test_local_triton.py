@@ -69,7 +69,7 @@ def test_listens_on_loopback_only(echo_triton: EmbeddedTriton) -> None:
 
 
 def test_stop_leaves_nothing(tmp_path: Path) -> None:
-    """After stop there is no server, no stub, no guard and no shared-memory file; two servers do not disturb each other."""
+    """After stop no process and no shared-memory file stays, and another server is not disturbed."""
     repository = write_echo_repository(tmp_path / "repository")
     options = TritonOptions(model=ECHO_MODEL)
     with EmbeddedTriton(tmp_path / "a", repository, options) as first:
@@ -85,7 +85,7 @@ def test_stop_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("victim", ["parent", "server"])
 def test_kill_leaves_nothing(tmp_path: Path, victim: str) -> None:
-    """kill -9 of the starting process, or of the server itself, leaves no process and no shared memory."""
+    """Kill -9 of the starting process, or of the server itself, leaves no process and no shared memory."""
     repository = write_echo_repository(tmp_path / "repository")
     argv = [sys.executable, "-c", PARENT, str(tmp_path / "home"), str(repository)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as parent:
@@ -106,13 +106,17 @@ def test_sweep_after_the_guard_was_killed_too(tmp_path: Path) -> None:
     with EmbeddedTriton(tmp_path / "home", repository, TritonOptions(model=ECHO_MODEL)) as triton:
         mark = guard_mark(triton.server.guard.pid)
         family = descendants(triton.server.guard.pid)
-        os.kill(triton.server.guard.pid, signal.SIGSTOP)  # it cannot clean up
-        os.kill(triton.server.pid, signal.SIGKILL)
-        os.kill(triton.server.guard.pid, signal.SIGKILL)
+        guard, server, stub = (one.pid for one in family)
+        os.kill(guard, signal.SIGSTOP)  # it cannot clean up
+        os.kill(server, signal.SIGKILL)
+        os.kill(guard, signal.SIGKILL)
+        os.kill(stub, signal.SIGSTOP)  # as if hung in the model: an idle one would notice within two seconds
         assert wait_until(lambda: not triton.alive(), 10)
         left = shared_files(mark)
+        assert left
         swept = sweep()
-        assert set(left) <= set(swept.files) | set()
+        assert stub in swept.stubs
+        assert set(left) <= set(swept.files)
         assert wait_until(lambda: not any(one.alive() for one in family), 10)
         assert shared_files(mark) == []
 
@@ -128,7 +132,7 @@ def test_model_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 def test_repository_that_is_not_there(tmp_path: Path) -> None:
     """A model that was never assembled is named, with the commands that make it, before anything starts."""
-    with pytest.raises(LocalStackError, match="no model 'clip_safety'.*\n.*weir model assemble"):
+    with pytest.raises(LocalStackError, match=r"no model 'clip_safety'.*\n.*weir model assemble"):
         EmbeddedTriton(tmp_path / "home", tmp_path)
 
 
