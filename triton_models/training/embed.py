@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,39 +18,37 @@ import numpy.typing as npt
 from triton_models.training.progress import Advance
 
 FloatArray = npt.NDArray[np.float32]
-CHUNK: Final = 1024
+CHUNK: Final = 512
 
 
 class Encoder(Protocol):
-    """A text tower."""
+    """A text tower that takes its work in chunks."""
 
-    @property
-    def identity(self) -> str:
-        """Changes whenever the embeddings of a text would."""
-        ...
+    identity: str
+    """Changes whenever the embedding of a text would."""
 
-    def encode(self, texts: Sequence[str]) -> FloatArray:
-        """`[N, 384]` unit vectors."""
+    def encode(self, chunks: Sequence[Sequence[str]]) -> Iterator[FloatArray]:
+        """For each chunk its `[n, D]` unit vectors, in order."""
         ...
 
 
 def embed_texts(encoder: Encoder, texts: Sequence[str], cache: Path, *, advance: Advance | None = None) -> FloatArray:
     """`[N, D]` float32 in the order of `texts`, from the cache where it has them."""
+    if not texts:
+        return np.empty((0, 0), dtype=np.float32)
     cache.mkdir(parents=True, exist_ok=True)
     order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
-    parts: list[npt.NDArray[np.float16]] = []
-    for start in range(0, len(order), CHUNK):
-        chunk = [texts[index] for index in order[start : start + CHUNK]]
-        path = cache / f"{_key(encoder.identity, chunk)}.npy"
-        if not path.is_file():
-            _write(path, encoder.encode(chunk).astype(np.float16))
-        parts.append(np.load(path, allow_pickle=False))
+    chunks = [[texts[index] for index in order[start : start + CHUNK]] for start in range(0, len(order), CHUNK)]
+    paths = [cache / f"{_key(encoder.identity, chunk)}.npy" for chunk in chunks]
+    wanted = [index for index, path in enumerate(paths) if not path.is_file()]
+    if advance is not None:
+        advance(len(texts) - sum(len(chunks[index]) for index in wanted))
+    for index, vectors in zip(wanted, encoder.encode([chunks[index] for index in wanted]), strict=True):
+        _write(paths[index], vectors.astype(np.float16))
         if advance is not None:
-            advance(len(chunk))
-    if not parts:
-        return np.empty((0, 0), dtype=np.float32)
-    embedded = np.concatenate(parts).astype(np.float32)
-    out = np.empty_like(embedded)
+            advance(len(vectors))
+    embedded = np.concatenate([np.load(path, allow_pickle=False) for path in paths])
+    out = np.empty(embedded.shape, dtype=np.float32)
     out[order] = embedded
     return out
 

@@ -26,8 +26,8 @@ Shingles = npt.NDArray[np.int64]
 
 def shingles_of(text: str) -> Shingles:
     """The distinct hashed 4-grams of the letters and digits of a normalised text (links and mentions left out)."""
-    kept = "".join(c for c in normalise(text).replace(" url ", " ") if c.isalnum() or c == " ")
-    kept = " ".join(kept.split())
+    words = " ".join(word for word in normalise(text).split(" ") if word not in {"url", "@"})
+    kept = " ".join("".join(c for c in words if c.isalnum() or c == " ").split())
     return bucket_ids(kept if len(kept) >= 2 else text.strip() or " ", _SPACE, (SHINGLE,))
 
 
