@@ -19,7 +19,7 @@ from triton_models.training.datasets import (
 )
 from triton_models.training.datasets.build import draw_split
 from triton_models.training.datasets.catalog import CATALOG
-from triton_models.training.datasets.dedupe import near_duplicate_groups, shingles_of
+from triton_models.training.datasets.dedupe import near_duplicate_groups
 from triton_models.training.datasets.readers import READERS
 
 EVALUATE_ONLY = {"hatecheck", "multilingual_hatecheck", "jigsaw_identity_templates"}
@@ -135,7 +135,7 @@ def test_groups_join_near_copies_and_nothing_else() -> None:
         "breakfast music in the garden is a letter from the window",
     ]
     assert near_duplicate_groups(texts).tolist() == [0, 0, 2]
-    assert len(shingles_of("!!!")) <= 1
+    assert near_duplicate_groups(["!!!", "???", "!!!"]).tolist() == [0, 1, 0]
 
 
 def test_drawn_splits_have_the_promised_shares() -> None:
