@@ -24,7 +24,7 @@ from streams.core.subject import subject_of
 from streams.core.wire import decode_event
 from streams.ports import Clock, Detector, PolicySource
 
-__all__ = ["EVENT_SIGNALS", "Deps", "gather_signals", "process", "process_batch"]
+__all__ = ["EVENT_SIGNALS", "Deps", "gather_signals", "our_fault", "process", "process_batch"]
 
 #: A record above this is decoded in a thread: copying it would hold the loop for more than a millisecond.
 LARGE_RECORD_BYTES = 512 * 1024
@@ -92,7 +92,7 @@ async def _read(record: RawRecord) -> ContentEvent | DeadLetter:
     except EventDecodeError as exc:
         return DeadLetter(record, exc.code, exc.detail, Fault.PRODUCER, exception_class=type(exc).__qualname__)
     except Exception as exc:  # noqa: BLE001  # decoding is proven total; should the proof fail, the bytes are still kept
-        return _our_fault(record, "decode", exc)
+        return our_fault(record, "decode", exc)
 
 
 async def gather_signals(
@@ -146,7 +146,7 @@ async def _decide(case: _Case, signals: SignalSet, bundle: PolicyBundle, clock: 
     except Exception as exc:
         # Ours alone: evaluation is pure. The event keeps its bytes in the dead letter and the stream goes on.
         log.exception("event.failed", event_id=case.event.event_id)
-        return _our_fault(case.record, "decide", exc)
+        return our_fault(case.record, "decide", exc)
     case.timings_ms["decide"] = (clock.monotonic() - started) * 1e3
     case.timings_ms["total"] = sum(case.timings_ms.values())
     return Decided(case.record, case.event, verdict, case.timings_ms)
@@ -158,7 +158,8 @@ def _judge(subject: Subject, signals: SignalSet, bundle: PolicyBundle) -> Verdic
     return evaluate(bundle, subject, signals)
 
 
-def _our_fault(record: RawRecord, stage: str, exc: Exception) -> DeadLetter:
+def our_fault(record: RawRecord, stage: str, exc: Exception) -> DeadLetter:
+    """The dead letter of a record that our own code broke on, at `stage`."""
     # The message of an exception may quote content: only its class and the code's own lines travel.
     frames = "".join(traceback.format_tb(exc.__traceback__))
     return DeadLetter(

@@ -6,6 +6,7 @@ Dead letters carry Kafka Connect's header names, so that tools that know those k
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -100,6 +101,21 @@ def compressed(letter: Letter) -> Letter:
     """The same letter with its bytes gzipped, for a broker that finds it too large; a header says so."""
     value = gzip.compress(letter.value or b"", mtime=0)
     return Letter(letter.topic, letter.key, value, (*letter.headers, ("weir-value-encoding", b"gzip")))
+
+
+def without_value(letter: Letter) -> Letter:
+    """What is left of a dead letter that no broker takes even compressed: the reasons, the source and a hash.
+
+    The bytes stay in the source topic, at the offset that the headers name, as long as that keeps them.
+    """
+    value = letter.value or b""
+    ours = tuple(header for header in letter.headers if header[0].startswith(("__connect.errors.", "weir-")))
+    told = (
+        ("weir-value-encoding", b"omitted"),
+        ("weir-value-bytes", str(len(value)).encode()),
+        ("weir-value-sha256", hashlib.sha256(value).hexdigest().encode()),
+    )
+    return Letter(letter.topic, letter.key, None, (*ours, *told))
 
 
 def _trace(record: RawRecord) -> Headers:

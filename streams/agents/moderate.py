@@ -16,10 +16,10 @@ from typing import Protocol
 
 import structlog
 
-from streams.agents.letters import Letter, Stamp, Topics, compressed, letters
+from streams.agents.letters import Letter, Stamp, Topics, compressed, letters, without_value
 from streams.agents.watermark import Entry, Watermark
 from streams.core.outcome import DeadLetter, Decided, Fault, Outcome, RawRecord
-from streams.pipeline import Deps, process_batch
+from streams.pipeline import Deps, our_fault, process_batch
 from streams.ports import Outbox, TooLargeError
 
 log = structlog.get_logger(__name__)
@@ -139,14 +139,17 @@ class Moderator:
     async def _run_batch(
         self, batch: Sequence[Entry[Taken]], before: asyncio.Future[None] | None, sent: asyncio.Future[None]
     ) -> None:
-        outcomes = await process_batch([entry.item.record for entry in batch], self._deps)
+        judged = await process_batch([entry.item.record for entry in batch], self._deps)
+        stamp = Stamp(self._worker, self._deps.clock.time())
+        written = [_written(outcome, self._topics, stamp) for outcome in judged]
+        outcomes = [outcome for outcome, _ in written]
         if not self._allowed(outcomes):
             return
         if before is not None:
             await before
         try:
             async with asyncio.timeout(self._limits.publish_timeout_s):
-                acks = await self._send(outcomes)
+                acks = await self._send([letter for _, letters_of in written for letter in letters_of])
                 sent.set_result(None)
                 for letter, ack in acks:
                     await self._acknowledged(letter, ack)
@@ -160,31 +163,35 @@ class Moderator:
         for outcome in outcomes:
             _log_outcome(outcome)
 
-    async def _send(self, outcomes: Sequence[Outcome]) -> list[tuple[Letter, asyncio.Future[object]]]:
-        stamp = Stamp(self._worker, self._deps.clock.time())
-        acks: list[tuple[Letter, asyncio.Future[object]]] = []
-        for outcome in outcomes:
-            for letter in letters(outcome, self._topics, stamp):
-                ack = await self._send_one(letter)
-                acks.append((letter, ack))
-        return acks
+    async def _send(self, batch: Sequence[Letter]) -> list[tuple[Letter, asyncio.Future[object]]]:
+        return [(letter, await self._send_one(letter)) for letter in batch]
 
     async def _send_one(self, letter: Letter) -> asyncio.Future[object]:
         try:
-            ack = await self._outbox.send(letter.topic, letter.key, letter.value, letter.headers)
+            return asyncio.ensure_future(
+                await self._outbox.send(letter.topic, letter.key, letter.value, letter.headers)
+            )
         except TooLargeError:
-            smaller = compressed(letter)
-            ack = await self._outbox.send(smaller.topic, smaller.key, smaller.value, smaller.headers)
-        return asyncio.ensure_future(ack)
+            return asyncio.ensure_future(self._send_smaller(letter))
 
     async def _acknowledged(self, letter: Letter, ack: asyncio.Future[object]) -> None:
-        """Wait for the broker; a record that it finds too large goes once more, compressed."""
+        """Wait for the broker; a record that it finds too large goes once more, smaller."""
         try:
             await ack
         except TooLargeError:
-            smaller = compressed(letter)
-            log.warning("letter.compressed", topic=letter.topic, from_bytes=len(letter.value or b""))
-            await (await self._outbox.send(smaller.topic, smaller.key, smaller.value, smaller.headers))
+            await self._send_smaller(letter)
+
+    async def _send_smaller(self, letter: Letter) -> None:
+        """Publish it compressed, else without its value: one record that no broker takes must not stop the rest."""
+        for shrink in (compressed, without_value):
+            smaller = await asyncio.to_thread(shrink, letter)
+            log.warning("letter.shrunk", topic=letter.topic, how=shrink.__name__, value_bytes=len(letter.value or b""))
+            try:
+                await (await self._outbox.send(smaller.topic, smaller.key, smaller.value, smaller.headers))
+            except TooLargeError:
+                continue
+            return
+        raise TooLargeError(f"not even the reasons of a record fit into {letter.topic}")
 
     def _finish(self, batch: Sequence[Entry[Taken]]) -> None:
         for entry in batch:
@@ -221,6 +228,16 @@ class Moderator:
         if not task.cancelled() and (exc := task.exception()) is not None:
             log.error("task.failed", task=task.get_name(), exc_info=exc)
             self._crash("task", f"{task.get_name()} ended: {type(exc).__name__}")
+
+
+def _written(outcome: Outcome, topics: Topics, stamp: Stamp) -> tuple[Outcome, list[Letter]]:
+    """The outcome's letters; when they cannot be written, it becomes a dead letter that is our fault."""
+    try:
+        return outcome, list(letters(outcome, topics, stamp))
+    except Exception as exc:
+        log.exception("event.unwritable", partition=outcome.record.partition, offset=outcome.record.offset)
+        failed = our_fault(outcome.record, "encode", exc)
+        return failed, list(letters(failed, topics, stamp))
 
 
 def _log_outcome(outcome: Outcome) -> None:
