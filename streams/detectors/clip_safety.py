@@ -165,9 +165,9 @@ def _explain_gaps(signals: SignalSet, category: str, reading: _Reading, *, has_i
     if not reading.has_text:
         signals.miss([f"score.{category}.text", joint], SignalStatus.ABSENT, "the event has no text")
     why = "no model judges this category" if category in NEVER_MODELLED else "nothing in this release judges this"
-    rest = [f"score.{category}.text", image, joint]
     if reading.items:
-        signals.miss([f"score.{category}", f"severity.{category}", *rest], SignalStatus.NOT_RUN, why)
+        whole = (f"score.{category}", f"severity.{category}", f"score.{category}.text", image, joint)
+        signals.miss([name for name in whole if name not in signals.missing], SignalStatus.NOT_RUN, why)
     elif reading.image_problems:
         reason = "; ".join(reading.image_problems.values())
         signals.miss([f"score.{category}", f"severity.{category}"], SignalStatus.FAILED, reason)
