@@ -6,9 +6,9 @@ import importlib
 import sys
 from typing import Final
 
-import click
 import typer
 from rich.console import Console
+from typer import _click as click  # typer carries its own copy of click, and its groups are made of that
 from typer.core import TyperGroup
 from typer.main import get_command
 

@@ -60,14 +60,17 @@ class Supervisor:
         self._child = subprocess.Popen(self._command, start_new_session=True)
         if self._stopping.is_set():  # the signal came while the child was being started
             self._child.terminate()
-        while True:
+        while not self._stopping.is_set():
             try:
-                return self._child.wait(0.2 if not self._stopping.is_set() else self._grace_s)
+                return self._child.wait(0.2)
             except subprocess.TimeoutExpired:
-                if self._stopping.is_set():
-                    log.warning("worker.killed", after_s=self._grace_s)
-                    self._child.kill()
-                    return self._child.wait()
+                continue
+        try:
+            return self._child.wait(self._grace_s)
+        except subprocess.TimeoutExpired:
+            log.warning("worker.killed", after_s=self._grace_s)
+            self._child.kill()
+            return self._child.wait()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping.set()

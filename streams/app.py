@@ -53,7 +53,7 @@ def build_deps(settings: Settings, model: ModelClient) -> Deps:
 
 def build_model(settings: Settings) -> TritonModel:
     """The client of the served ensemble."""
-    return TritonModel(settings.triton_url, in_flight=settings.triton_in_flight)
+    return TritonModel(settings.triton_url, in_flight=settings.triton_in_flight, deadline_s=settings.triton_deadline_s)
 
 
 def build_limits(settings: Settings) -> Limits:

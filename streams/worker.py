@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -42,7 +43,13 @@ def run(settings: Settings) -> int:
     app = build_app(settings, crash)
     app.conf.datadir.parent.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
     worker = faust.Worker(
-        app, quiet=True, override_logging=False, redirect_stdouts=False, loglevel=logging.WARNING, console_port=0
+        app,
+        quiet=True,
+        override_logging=False,
+        redirect_stdouts=False,
+        loglevel=logging.WARNING,
+        console_port=0,
+        stdout=io.StringIO(),  # its spinner writes escape codes even when quiet
     )
     log.info("worker.started", group=settings.group, topic=settings.topic("incoming"))
     try:
@@ -51,4 +58,3 @@ def run(settings: Settings) -> int:
         code = exc.code if isinstance(exc.code, int) else EXIT_CRASHED
         log.info("worker.stopped", exit_code=code)
         return EXIT_STOPPED if code == 0 else EXIT_CRASHED
-    return EXIT_STOPPED

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ import structlog
 from tritonclient.grpc import aio as triton
 from tritonclient.utils import InferenceServerException
 
+from streams.adapters.breaker import Breaker
 from streams.ports import ModelItem, ModelOpinion, ModelUnavailableError
 from triton_models import contract
 
@@ -45,13 +47,17 @@ _STATUS_NAMES = {status.value: status.name.lower() for status in contract.Status
 
 
 class TritonModel:
-    """`clip_safety` on a Triton server."""
+    """`clip_safety` on a Triton server; no call takes longer than `deadline_s`, retries included."""
 
-    def __init__(self, url: str, *, in_flight: int, max_batch: int = contract.MAX_BATCH) -> None:
+    def __init__(
+        self, url: str, *, in_flight: int, deadline_s: float = math.inf, max_batch: int = contract.MAX_BATCH
+    ) -> None:
         self._client = triton.InferenceServerClient(url, channel_args=_CHANNEL)
         self._slots = asyncio.Semaphore(in_flight)
+        self._deadline_s = deadline_s
         self._max_batch = max_batch
         self._wanted = [triton.InferRequestedOutput(name) for name in _OUTPUTS]
+        self._breaker = Breaker()
 
     async def close(self) -> None:
         """Close the channel."""
@@ -68,13 +74,18 @@ class TritonModel:
 
     async def infer(self, items: Sequence[ModelItem], *, timeout_s: float) -> list[ModelOpinion]:
         """One opinion per item, in order; requests of at most `max_batch` items, sent together."""
+        timeout_s = min(timeout_s, self._deadline_s)
+        if not self._breaker.admits(time.monotonic()):
+            raise ModelUnavailableError("Triton is down; trying it again every second")
         starts = range(0, len(items), self._max_batch)
         chunks = [items[start : start + self._max_batch] for start in starts]
         try:
             async with asyncio.timeout(timeout_s):
                 answers = await asyncio.gather(*(self._infer_chunk(chunk, timeout_s) for chunk in chunks))
         except TimeoutError as exc:
+            self._breaker.failed(time.monotonic())
             raise ModelUnavailableError(f"no answer within {timeout_s:.1f} s", timeout=True) from exc
+        self._breaker.succeeded()
         return [opinion for answer in answers for opinion in answer]
 
     async def _infer_chunk(self, items: Sequence[ModelItem], timeout_s: float) -> list[ModelOpinion]:
@@ -90,7 +101,7 @@ class TritonModel:
                 except InferenceServerException as exc:
                     if not retriable(exc):
                         raise ModelUnavailableError(f"Triton refused: {status_of(exc)}") from exc
-                    log.warning("triton.retried", status=status_of(exc))
+                    log.debug("triton.retried", status=status_of(exc))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _MAX_PAUSE_S)
 

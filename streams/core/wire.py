@@ -169,7 +169,7 @@ def _check_event(event: ContentEvent) -> None:
 
 def _safe(exc: Exception) -> str:
     """The library's message without anything quoted from the record, cut to a line."""
-    message = str(exc)
+    message = str(exc) or type(exc).__name__  # msgpack's FormatError says nothing
     # msgspec says "Invalid value 'x'" or "Invalid enum value 'x'": drop the quoted value, keep the `$.path`.
     message = re.sub(r"(value|tag|field) '[^']*'", r"\1", message)
     message = re.sub(r"(value|tag|field) -?\d+", r"\1", message)
