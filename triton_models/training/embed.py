@@ -1,6 +1,6 @@
-"""Text embeddings with a cache on disk, so that a killed run goes on where it was.
+"""Text embeddings with a store on disk, so that a killed run goes on where it was and a changed recipe loses nothing.
 
-Texts are sorted by length (little padding) and cut into chunks; a chunk's file is named by its texts and the tower,
+The store is a folder per tower with one file per encoded chunk: the texts' hashes and their vectors as fp16. A file is
 written aside and renamed, so it is either whole or not there.
 """
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from triton_models.training.progress import Advance
 
 FloatArray = npt.NDArray[np.float32]
-CHUNK: Final = 512
+CHUNK: Final = 256
 
 
 class Encoder(Protocol):
@@ -32,36 +32,46 @@ class Encoder(Protocol):
         ...
 
 
-def embed_texts(encoder: Encoder, texts: Sequence[str], cache: Path, *, advance: Advance | None = None) -> FloatArray:
-    """`[N, D]` float32 in the order of `texts`, from the cache where it has them."""
+def embed_texts(encoder: Encoder, texts: Sequence[str], store: Path, *, advance: Advance | None = None) -> FloatArray:
+    """`[N, D]` float32 in the order of `texts`; only texts that the store does not have are encoded."""
     if not texts:
         return np.empty((0, 0), dtype=np.float32)
-    cache.mkdir(parents=True, exist_ok=True)
-    order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), texts[index]))
-    chunks = [[texts[index] for index in order[start : start + CHUNK]] for start in range(0, len(order), CHUNK)]
-    paths = [cache / f"{_key(encoder.identity, chunk)}.npy" for chunk in chunks]
-    wanted = [index for index, path in enumerate(paths) if not path.is_file()]
+    folder = store / encoder.identity
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = [_key(text) for text in texts]
+    vectors = _load(folder, frozenset(keys))
+    wanted = {key: text for key, text in zip(keys, texts, strict=True) if key not in vectors}
     if advance is not None:
-        advance(len(texts) - sum(len(chunks[index]) for index in wanted))
-    for index, vectors in zip(wanted, encoder.encode([chunks[index] for index in wanted]), strict=True):
-        _write(paths[index], vectors.astype(np.float16))
+        advance(len(texts) - len(wanted))
+    # Texts of like length share a chunk: little padding, and progress that slows down predictably.
+    order = sorted(wanted, key=lambda key: (len(wanted[key]), key))
+    chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+    for chunk, found in zip(chunks, encoder.encode([[wanted[key] for key in chunk] for chunk in chunks]), strict=True):
+        rows = found.astype(np.float16)
+        _write(folder, chunk, rows)
+        vectors.update(zip(chunk, rows, strict=True))
         if advance is not None:
-            advance(len(vectors))
-    embedded = np.concatenate([np.load(path, allow_pickle=False) for path in paths])
-    out = np.empty(embedded.shape, dtype=np.float32)
-    out[order] = embedded
-    return out
+            advance(len(chunk))
+    return np.stack([vectors[key] for key in keys]).astype(np.float32)
 
 
-def _key(identity: str, texts: Sequence[str]) -> str:
-    digest = hashlib.blake2b(identity.encode(), digest_size=16)
-    for text in texts:
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-    return digest.hexdigest()
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _write(path: Path, array: npt.NDArray[np.float16]) -> None:
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
+def _load(folder: Path, keys: frozenset[bytes]) -> dict[bytes, npt.NDArray[np.float16]]:
+    vectors: dict[bytes, npt.NDArray[np.float16]] = {}
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as saved:
+            found, rows = saved["keys"], saved["vectors"]
+        chunk = zip((key.tobytes() for key in found), rows, strict=True)
+        vectors.update({key: row for key, row in chunk if key in keys})
+    return vectors
+
+
+def _write(folder: Path, keys: Sequence[bytes], rows: npt.NDArray[np.float16]) -> None:
+    name = hashlib.blake2b(b"".join(keys), digest_size=12).hexdigest()
+    aside = folder / f"{name}.{os.getpid()}.tmp"
     with aside.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-    aside.replace(path)
+        np.savez(file, keys=np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 16), vectors=rows)
+    aside.replace(folder / f"{name}.npz")
