@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import typer
 from rich.console import Console
-from typer import _click as click  # typer carries its own copy of click, and its groups are made of that
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -36,29 +36,35 @@ _COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
 
 
 class LazyGroup(TyperGroup):
-    """A group whose sub-commands are imported when they are named."""
+    """A group whose sub-commands are imported when they are named. Typer carries its own click, hence the Anys."""
 
-    def list_commands(self, _ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: Any) -> list[str]:
         """The names, in the order in which a newcomer meets them."""
         return list(_COMMANDS)
 
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
         """The sub-command; None for a name that is none."""
         if cmd_name not in _COMMANDS:
             return None
         module_name, attribute, help_line = _COMMANDS[cmd_name]
         if _listing(cmd_name):
-            return click.Command(cmd_name, help=help_line)
+            stub = _single(lambda: None, help_line)
+            stub.name = cmd_name
+            return stub
         module = importlib.import_module(module_name)
         made = getattr(module, attribute)
         if isinstance(made, typer.Typer):
             command = get_command(made)
         else:
-            single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-            single.command(epilog=getattr(module, "EPILOG", None))(made)
-            command = get_command(single)
+            command = _single(made, epilog=getattr(module, "EPILOG", None))
         command.name = cmd_name
         return command
+
+
+def _single(function: Callable[..., None], help_line: str | None = None, *, epilog: str | None = None) -> Any:
+    single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    single.command(help=help_line, epilog=epilog)(function)
+    return get_command(single)
 
 
 def _listing(name: str) -> bool:
