@@ -7,9 +7,32 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+import traceback
+from collections.abc import MutableMapping
+from typing import Any, Final
 
 import structlog
+
+#: Packages whose exceptions speak of connections and sizes; the message of any other may quote content.
+_PLAIN_SPOKEN: Final = frozenset({"aiokafka", "faust", "grpc", "mode", "tritonclient"})
+
+
+def without_content(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: an exception becomes its class and our lines of code, never a message or a variable."""
+    given = event.pop("exc_info", None)
+    exc = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(exc, BaseException):
+        event["exception"] = "".join(_told(exc)).rstrip()
+    return event
+
+
+def _told(exc: BaseException) -> list[str]:
+    """The chain of exceptions, the first cause first, as Python prints it."""
+    before = exc.__cause__ or (None if exc.__suppress_context__ else exc.__context__)
+    chain = [*_told(before), "then:\n"] if before is not None else []
+    name = f"{type(exc).__module__}.{type(exc).__qualname__}".removeprefix("builtins.")
+    plain = isinstance(exc, OSError) or name.split(".")[0] in _PLAIN_SPOKEN
+    return [*chain, *traceback.format_tb(exc.__traceback__), f"{name}: {exc}\n" if plain else f"{name}\n"]
 
 
 def set_up_logging(level: str, form: str) -> None:
@@ -22,7 +45,7 @@ def set_up_logging(level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    errors = [] if console else [structlog.processors.format_exc_info]
+    errors = [without_content]
     structlog.configure(
         processors=[*shared, *errors, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
