@@ -4,13 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test install install-dev lint clean lock
+.PHONY: help demo model test install install-dev lint clean lock
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: install  ## Install, start everything on this machine, judge the sample events, write a report
+demo: install model  ## Install, start everything on this machine, judge the sample events, write a report
 	$(BIN)/weir demo
+
+model: install  ## Fetch the pretrained parts (160 MB, once) and assemble the served ensemble
+	@$(BIN)/weir model assemble
 
 test: install-dev  ## Everything that CI runs
 	bash ops/test.sh
