@@ -1,0 +1,188 @@
+"""The model card: what a release was made of, how it was measured, and what it cannot do. Plain data and its Markdown.
+
+Every figure comes from the report; nothing here computes a quality, and no text of any data set is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from policies.engine.taxonomy import CATEGORIES, NEVER_MODELLED
+from triton_models.training.datasets.catalog import CATALOG
+from triton_models.training.recipe import Recipe
+from triton_models.training.starter import Trained
+
+CANNOT: Final = tuple(
+    " ".join(line.split())
+    for line in """
+    Judge real photographs with known quality: no licence-clean set of harmful photographs was at hand, so image
+        scores rest on zero-shot prompts and on a sexual-image classifier whose own figures are not ours.
+    Promise that a probability of 0.8 means 8 in 10 on your traffic: it was calibrated on a mix of research sets in
+        which harm is far more common. Choose thresholds on your own traffic.
+    Tell how grave a harm is: severity follows confidence, because no set at hand labels gravity.
+    Read sarcasm, in-group use of slurs or quoted hate reliably: see below which functionalities it gets wrong.
+    Judge languages that it was not taught as well as the three that it was (English, German, Chinese); romanised
+        text of other scripts is near chance.
+    Judge `sexual_minors`: never a model's guess; known hashes and text rules only.
+    """.replace("\n        ", " ")
+    .strip()
+    .splitlines()
+)
+
+
+def make_card(
+    trained: Trained, recipe: Recipe, *, report: Mapping[str, Any], made: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The card as data. `made` says how: command, seconds, date, tower, file sizes and hashes."""
+    taught = {*recipe.heads, *recipe.ngrams} - trained.abstains.keys()
+    return {
+        "format": 1,
+        "release": recipe.release,
+        "tier": "reference",
+        "made": dict(made),
+        "recipe": recipe.model_dump(mode="json"),
+        "members": {
+            "towers": list(trained.members.heads.text_head.categories) if trained.members.heads.text_head else [],
+            "ngrams": list(trained.members.ngrams.categories),
+        },
+        "judged_in_text": [name for name in CATEGORIES if name in taught],
+        "abstains_in_text": {
+            name: "never modelled"
+            if name in NEVER_MODELLED
+            else trained.abstains.get(name, "no labelled data; prompts may judge it, unmeasured")
+            for name in CATEGORIES
+            if name not in taught
+        },
+        "data": [
+            {
+                "set": name,
+                "licence": CATALOG[name].licence,
+                "attribution": CATALOG[name].attribution,
+                "what": CATALOG[name].what,
+                "rows": trained.build.kept.get(name, {}),
+            }
+            for name in recipe.sets
+        ],
+        "build": {key: value for key, value in asdict(trained.build).items() if key.startswith("dropped")},
+        "evaluate_only": [
+            {"set": card.name, "licence": card.licence, "attribution": card.attribution}
+            for card in CATALOG.values()
+            if card.use == "evaluate"
+        ],
+        "quality": dict(report),
+        "cannot": list(CANNOT),
+    }
+
+
+def render_card(card: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    made, quality = card["made"], card["quality"]
+    lines = [
+        f"# {card['release']} ({card['tier']} tier)",
+        "",
+        f"Made by `{made['command']}` in {made['seconds']:,} s on {made['cores']} cores.",
+        "",
+        "## What it judges in text",
+        "",
+        *(f"* **{name}**" for name in card["judged_in_text"]),
+        *(f"* {name}: abstains ({why})" for name, why in card["abstains_in_text"].items()),
+        "",
+        "## What it cannot do",
+        "",
+        *(f"* {line}" for line in card["cannot"]),
+        "",
+        "## Quality",
+        "",
+        "AUROC, average precision, recall at 1 % and 5 % false positives. `fused` is what is served; the others are",
+        "its members alone. `95 %` is the bootstrap interval of the AUROC. No row was seen in training or calibration.",
+        "",
+        *_held_out(quality["held_out"]),
+        "### Hate or harassment against neither",
+        "",
+        *_figures({f"{name}": views for name, views in quality["held_out_toxic"].items()}),
+        *_functional(quality),
+        *_extra(quality),
+        "## Data",
+        "",
+        "| set | what | train / dev / test | licence | by |",
+        "|---|---|---|---|---|",
+        *(_data_line(one) for one in card["data"]),
+        "",
+        "Dropped as near-duplicates of rows in a more protected split: "
+        + f"{card['build']['dropped_leaks']:,}; as repeats: {card['build']['dropped_repeats']:,}.",
+        "",
+        "Only to evaluate, never to train, select or calibrate:",
+        "",
+        *(f"* {one['set']} ({one['licence']}): {one['attribution']}" for one in card["evaluate_only"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _data_line(one: Mapping[str, Any]) -> str:
+    counts = " / ".join(f"{one['rows'].get(split, 0):,}" for split in ("train", "dev", "test"))
+    return f"| {one['set']} | {one['what']} | {counts} | {one['licence']} | {one['attribution']} |"
+
+
+def _held_out(tables: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for category in CATEGORIES:
+        rows = {source: table[category] for source, table in tables.items() if category in table}
+        if rows:
+            lines += [f"### {category}", "", *_figures(rows)]
+    return lines
+
+
+def _figures(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = [
+        "| set | view | rows (positive) | AUROC | 95 % | AP | recall @1 % | @5 % | F1 @.5 | ECE |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for source, views in rows.items():
+        for view, found in views.items():
+            low, high = found["auroc_95"]
+            lines.append(
+                f"| {source} | {view} | {found['rows']:,} ({found['positives']:,}) | {found['auroc']:.3f} "
+                f"| {low:.3f}–{high:.3f} | {found['ap']:.3f} | {found['recall_at_1pct_fpr']:.2f} "
+                f"| {found['recall_at_5pct_fpr']:.2f} | {_number(found.get('f1'))} | {_number(found.get('ece'))} |"
+            )
+    return [*lines, ""]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _functional(quality: Mapping[str, Any]) -> list[str]:
+    sets = {name: table for name, table in quality.items() if "hatecheck" in name}
+    lines = ["### HateCheck and its translations (never trained or tuned on)", ""]
+    lines += _figures({name: table["hate"] for name, table in sets.items() if table["hate"]})
+    names = sorted({name for table in sets.values() for name in table["functionality"]})
+    heads = [name.removeprefix("multilingual_hatecheck/") for name in sets]
+    lines += [
+        "Share judged right at 0.5, by functionality (`_h` hateful: recall; `_nh` not: 1 − false-positive rate):",
+        "",
+        f"| functionality | {' | '.join(heads)} |",
+        f"|---|{'---|' * len(heads)}",
+    ]
+    for name in names:
+        cells = [table["functionality"].get(name, {}).get("right") for table in sets.values()]
+        lines.append(f"| {name} | {' | '.join('' if cell is None else f'{cell:.2f}' for cell in cells)} |")
+    return [*lines, ""]
+
+
+def _extra(quality: Mapping[str, Any]) -> list[str]:
+    """Sections that later reports bring: each is a table of rows with the same columns."""
+    lines: list[str] = []
+    for name, section in quality.get("tables", {}).items():
+        columns = list(section["rows"][0]) if section["rows"] else []
+        lines += [f"### {name}", "", section["what"], "", f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+        lines += [f"| {' | '.join(_cell(row[column]) for column in columns)} |" for row in section["rows"]]
+        lines.append("")
+    return lines
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
