@@ -56,9 +56,10 @@ ALWAYS: Final = Always()
 
 #: Every kind of node that generated code may consist of.
 _ALLOWED: Final = (
-    ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Assign, ast.Expr, ast.If, ast.Return, ast.Name, ast.Load, ast.Store,
-    ast.Tuple, ast.List, ast.Constant, ast.Compare, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.BinOp, ast.Add, ast.IfExp,
-    ast.Call, ast.Attribute, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.Is,
+    ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Assign, ast.Expr, ast.If, ast.Return, ast.Name, ast.Load,
+    ast.Store, ast.Tuple, ast.List, ast.Constant, ast.Compare, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not,
+    ast.BinOp, ast.Add, ast.IfExp, ast.Call, ast.Attribute, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE,
+    ast.In, ast.Is,
 )  # fmt: skip
 _ATTRIBUTES: Final = frozenset({"append", "isdisjoint"})
 

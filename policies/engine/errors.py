@@ -31,7 +31,7 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}: {self.code} {self.message}{tail}"
 
 
-class PolicyErrors(ValueError):
+class PolicyErrors(ValueError):  # noqa: N818  # it holds many; the name is the door's contract
     """A folder of policies that cannot be used: holds every problem that was found, in file order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

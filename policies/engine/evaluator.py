@@ -70,7 +70,7 @@ class _Sum:
 
 
 def evaluate(bundle: PolicyBundle, subject: Subject, signals: SignalSet, *, now: float | None = None) -> Verdict:
-    """The verdict. Time is the event's (`subject.created_at`) unless `now` is given; the event's own signals are added."""
+    """The verdict. Time is `subject.created_at` unless `now` is given; the event's own signals are added."""
     judged = judge(bundle, subject, signals, now=now)
     total = _Sum()
     matches: list[Match] = []

@@ -55,18 +55,20 @@ def event_values(subject: Subject) -> dict[str, SignalValue]:
         values["surface"] = subject.surface
     if subject.author_created_at is not None and subject.created_at > 0:
         values["author.age_days"] = max(0.0, (subject.created_at - subject.author_created_at) / DAY_S)
-    for name, value in (
-        ("tenant", subject.tenant),
-        ("author.verified", subject.author_verified),
-        ("author.kind", subject.author_kind),
-        ("context.quoted", subject.quoted),
-        ("audience.minors", subject.audience_minors),
-        ("audience.size", subject.audience_size),
-    ):
-        if value is not None:
-            values[name] = value
-    for key, label in subject.labels.items():
-        values[LABEL_PREFIX + key] = label
+    if subject.tenant is not None:
+        values["tenant"] = subject.tenant
+    if subject.author_verified is not None:
+        values["author.verified"] = subject.author_verified
+    if subject.author_kind is not None:
+        values["author.kind"] = subject.author_kind
+    if subject.quoted is not None:
+        values["context.quoted"] = subject.quoted
+    if subject.audience_minors is not None:
+        values["audience.minors"] = subject.audience_minors
+    if subject.audience_size is not None:
+        values["audience.size"] = subject.audience_size
+    if subject.labels:
+        values.update({LABEL_PREFIX + key: label for key, label in subject.labels.items()})
     return values
 
 

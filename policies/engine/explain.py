@@ -59,7 +59,8 @@ class Explanation:
         for item in self.rules:
             if everything or item.standing not in ("no match", "off", "expired"):
                 note = f" by {item.exception}" if item.exception else ""
-                yield f"{item.rule.id}: {item.standing}{note} → {item.rule.action.word}   [{item.rule.site.file}:{item.rule.site.line}]"
+                place = f"{item.rule.site.file}:{item.rule.site.line}"
+                yield f"{item.rule.id}: {item.standing}{note} → {item.rule.action.word}   [{place}]"
                 yield from _node_lines(item.node, depth=1)
 
 

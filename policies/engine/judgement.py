@@ -65,9 +65,8 @@ def judge(bundle: PolicyBundle, subject: Subject, signals: SignalSet, *, now: fl
     for number in possible:
         if number < len(rules):
             truth: Truth = True if number in sure else None
-            finding = _find(
-                bundle, subject, made, rule=rules[number], truth=truth, exempt=_exemption(bundle, number, sure, time)
-            )
+            exempt = _exemption(bundle, number, sure, time)
+            finding = _find(subject, made, rule=rules[number], truth=truth, exempt=exempt)
             if finding is not None:
                 made.findings.append(finding)
     return made
@@ -107,9 +106,7 @@ def _exemption(bundle: PolicyBundle, number: int, sure: list[int] | set[int], no
     return ""
 
 
-def _find(
-    bundle: PolicyBundle, subject: Subject, judged: Judgement, *, rule: Rule, truth: Truth, exempt: str
-) -> Finding | None:
+def _find(subject: Subject, judged: Judgement, *, rule: Rule, truth: Truth, exempt: str) -> Finding | None:
     mode = judged.variant.modes.get(rule.id, rule.mode)
     if mode == "off" or (rule.expires_at is not None and judged.now >= rule.expires_at):
         return None

@@ -17,9 +17,11 @@ from policies.engine.yaml_nodes import Path
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w\-]*[^\W_])?\.)+[^\W_][\w\-]*[^\W_]")
 #: Suffixes under which anybody may register: an entry that equals one would match half of the web.
-PUBLIC_SUFFIXES: Final = frozenset(
-    ["co.uk", "org.uk", "ac.uk", "gov.uk", "com.au", "net.au", "org.au", "com.br", "com.cn", "com.tr", "com.mx", "co.jp", "co.kr", "co.in", "co.za", "co.nz", "com.sg", "com.hk", "com.tw", "github.io", "blogspot.com", "wordpress.com", "web.app", "pages.dev", "vercel.app", "netlify.app", "herokuapp.com"]
-)
+PUBLIC_SUFFIXES: Final = frozenset({
+    "co.uk", "org.uk", "ac.uk", "gov.uk", "com.au", "net.au", "org.au", "com.br", "com.cn", "com.tr", "com.mx", "co.jp",
+    "co.kr", "co.in", "co.za", "co.nz", "com.sg", "com.hk", "com.tw", "github.io", "blogspot.com", "wordpress.com",
+    "web.app", "pages.dev", "vercel.app", "netlify.app", "herokuapp.com",
+})  # fmt: skip
 
 
 def read_lists(folder: Folder) -> tuple[list[TermList], list[Problem]]:

@@ -56,14 +56,12 @@ def check_leaf(
 
 
 def _type_fault(spec: SignalSpec, leaf: Leaf, value: object) -> tuple[str, str] | None:
+    """What does not fit between the signal's type and the comparison, and how to write it."""
     name, op = leaf.signal, leaf.op
     if op == "in":
         words = isinstance(leaf.value, tuple) and isinstance(leaf.value[0], str)
-        if spec.type in ("str", "strs") and words:
-            return None
-        if spec.type in ("int", "float") and not words:
-            return None
-        return f"{name} is {_KIND[spec.type]}, the list holds {'words' if words else 'numbers'}", ""
+        good = spec.type in (("str", "strs") if words else ("int",))
+        return None if good else (f"{name} is {_KIND[spec.type]}, the list holds {'words' if words else 'numbers'}", "")
     if spec.type == "strs":
         return f"{name} is several words", f'write {name} in ["..."]'
     if spec.type == "bool":
@@ -71,15 +69,16 @@ def _type_fault(spec: SignalSpec, leaf: Leaf, value: object) -> tuple[str, str] 
         return None if good else (f"{name} is true or false", f"write {name} == true")
     if spec.type == "str":
         good = isinstance(value, str) and op in ("==", "!=")
-        return (
-            None
-            if good
-            else (f"{name} is a word, it cannot be compared so", f'write {name} == "..." or {name} in ["..."]')
-        )
+        hint = f'write {name} == "..." or {name} in ["..."]'
+        return None if good else (f"{name} is a word, it cannot be compared so", hint)
+    return _number_fault(spec, leaf, value)
+
+
+def _number_fault(spec: SignalSpec, leaf: Leaf, value: object) -> tuple[str, str] | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return f"{name} is a number, {format_value(leaf.value)} is not", ""
-    if spec.type == "float" and op in ("==", "!="):
-        return f"{name} is a measured number, it is never exactly {format_value(leaf.value)}", "use >= or <"
+        return f"{leaf.signal} is a number, {format_value(leaf.value)} is not", ""
+    if spec.type == "float" and leaf.op in ("==", "!="):
+        return f"{leaf.signal} is measured, it is never exactly {format_value(leaf.value)}", "use >= or <"
     return None
 
 

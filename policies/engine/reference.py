@@ -5,6 +5,7 @@ One rule of logic a line; no cleverness belongs here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from policies.engine.leaves import All, Any, Condition, Leaf, Not, Threshold
@@ -59,7 +60,7 @@ def compare(value: SignalValue, op: str, wanted: object) -> bool:
     if op == "in":
         words = wanted if isinstance(wanted, tuple) else (wanted,)
         return any(v in words for v in value) if isinstance(value, tuple) else value in words
-    if value != value:  # NaN: no value at all
+    if isinstance(value, float) and math.isnan(value):  # no value at all
         return False
     if op == "==":
         return value == wanted

@@ -5,12 +5,13 @@ Made by `resolve`; read by the compiler, the evaluators and every report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from policies.engine.globs import glob_matches, locale_matches
 from policies.engine.leaves import Condition
+from policies.engine.signals import SignalSet
 from policies.engine.subject import Subject
 from policies.engine.taxonomy import Action
 
@@ -142,6 +143,34 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Expectation:
+    """What an example demands; None is not compared."""
+
+    action: str | None = None
+    severity: int | None = None
+    rules: Sequence[str] | None = None
+    labels: Sequence[str] | None = None
+    reasons: Sequence[str] | None = None
+    review: str | None = None
+    shadow: Sequence[str] | None = None
+    suppressed: Sequence[str] | None = None
+    undecided: Sequence[str] | None = None
+    redact: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A test of a policy: circumstances, signals, and what must come out."""
+
+    policy: str
+    name: str
+    subject: Subject  # created_at 0 means the day on which the test runs
+    signals: SignalSet
+    expect: Expectation
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySet:
     """All policies of a folder, checked."""
 
@@ -153,6 +182,7 @@ class PolicySet:
     thresholds: Mapping[str, float] = field(default_factory=dict)  # policy/name.point -> value
     profiles: tuple[Profile, ...] = ()
     queues: tuple[str, ...] = ("urgent", "high", "normal", "low")
+    examples: tuple[Example, ...] = ()
     policy_versions: Mapping[str, str] = field(default_factory=dict)
     cost_limit_us: float = 500.0
     size_limit_bytes: int = 8_000_000

@@ -125,9 +125,7 @@ class EventFile(Written):
     locale: str = "en"
     tenant: str | None = None
     minors: bool | None = None
-    quoted: bool | None = None
-    author: str | None = None
-    text: str | list[str] | None = None
+    author: str = Field(default="author-1", description="the author's id")
     on: Day | None = Field(default=None, description="the day of the event; today when left out")
 
 

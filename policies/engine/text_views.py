@@ -16,7 +16,9 @@ from typing import Final
 from policies.engine.globs import language_of
 
 #: Languages whose own script has letters that look Latin: only words that mix scripts are folded there.
-_LOOKALIKE_SCRIPTS: Final = frozenset(["ru", "uk", "be", "bg", "sr", "mk", "kk", "ky", "tg", "mn", "el", "cu", "os", "ba", "tt", "cv"])
+_LOOKALIKE_SCRIPTS: Final = frozenset(
+    ("ru", "uk", "be", "bg", "sr", "mk", "kk", "ky", "tg", "mn", "el", "cu", "os", "ba", "tt", "cv")
+)
 
 #: Look-alike → Latin, after case folding. The common part of Unicode's confusables (UTS 39) for Cyrillic, Greek,
 #: Armenian and IPA; full-width and mathematical letters are folded by NFKC already.
