@@ -1,7 +1,6 @@
+"""What a bundle's examples exercise: rules hit and nearly hit, comparisons seen true and false, both sides of numbers.
 
-
-
-
+A near miss is an example in which the rule did not match, but would have with one comparison turned around.
 """
 
 from __future__ import annotations
