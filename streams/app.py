@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import faust
+from mode import Service
 
 from policies import EVENT_SIGNALS, load_bundle
 from policies.engine.signals import Catalogue
@@ -14,6 +16,7 @@ from streams.adapters.clock import SystemClock
 from streams.adapters.media import FileMedia, Pictures
 from streams.adapters.policy_library import FixedPolicies, library_folder
 from streams.adapters.triton import TritonModel
+from streams.agents.direct import DirectConsumer, DirectOptions
 from streams.agents.letters import Topics
 from streams.agents.moderate import Crash, Limits, Moderator
 from streams.agents.runtime import FaustOutbox, attach
@@ -70,38 +73,76 @@ def build_limits(settings: Settings) -> Limits:
     )
 
 
+class WorkerApp(faust.App):
+    """A Faust app with services of ours that start after its producer and stop before it."""
+
+    ours: tuple[Service, ...] = ()
+
+    async def on_started(self) -> None:
+        """Start ours last."""
+        await super().on_started()
+        for service in self.ours:
+            await self.add_runtime_dependency(service)
+
+
 def build_app(settings: Settings, crash: Crash) -> faust.App:
-    """The Faust app of a worker. Every option that differs from Faust's default has its reason in FACTS."""
-    app = faust.App(
-        settings.group,
-        broker=[f"kafka://{address.strip()}" for address in settings.kafka_bootstrap.split(",")],
-        datadir=settings.home / "run" / "faust" / settings.group,
-        autodiscover=False,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        reply_create_topic=False,
-        stream_wait_empty=True,
-        stream_buffer_maxsize=256,
-        broker_commit_interval=0.5,
-        broker_max_poll_records=500,
-        broker_session_timeout=10,
-        broker_heartbeat_interval=2,
-        broker_request_timeout=60,
-        broker_rebalance_timeout=max(60, int(settings.deadline_s * 3)),
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=8 * 1024 * 1024,
-        producer_acks=-1,
-        producer_request_timeout=settings.publish_timeout_s,
-        producer_max_request_size=64 * 1024 * 1024,
-        producer_linger=0,
-    )
+    """The Faust app of a worker: with a consumer of our own, or with Faust's (`WEIR_CONSUMER`, decision 0005)."""
+    app = WorkerApp(settings.group, **_faust_options(settings))
     topics = Topics(settings.topic("verdicts"), settings.topic("flagged"), settings.topic("deadletter"))
 
-    async def make(running: faust.App) -> Moderator:
+    async def make() -> Moderator:
         deps = build_deps(settings, build_model(settings))
-        outbox = FaustOutbox(running)
+        outbox = FaustOutbox(app)
         return Moderator(deps, outbox, topics, build_limits(settings), worker=worker_name(settings), crash=crash)
 
-    attach(app, settings.topic("incoming"), make, drain_s=settings.drain_s)
+    if settings.consumer == "agent":
+        attach(app, settings.topic("incoming"), make, drain_s=settings.drain_s)
+    else:
+        app.producer_only = True
+        app.ours = (DirectConsumer(_direct_options(settings), make, crash),)
     return app
+
+
+def _brokers(settings: Settings) -> tuple[str, ...]:
+    return tuple(address.strip() for address in settings.kafka_bootstrap.split(","))
+
+
+def _rebalance_s(settings: Settings) -> float:
+    return max(60.0, settings.deadline_s * 3)  # longer than the longest batch
+
+
+def _direct_options(settings: Settings) -> DirectOptions:
+    return DirectOptions(
+        bootstrap=_brokers(settings),
+        group=settings.group,
+        topic=settings.topic("incoming"),
+        drain_s=settings.drain_s,
+        rebalance_timeout_s=_rebalance_s(settings),
+    )
+
+
+def _faust_options(settings: Settings) -> dict[str, Any]:
+    """Every option that differs from Faust's default has its reason in FACTS."""
+    return {
+        "broker": [f"kafka://{address}" for address in _brokers(settings)],
+        "datadir": settings.home / "run" / "faust" / settings.group,
+        "autodiscover": False,
+        "web_enabled": False,
+        "topic_disable_leader": True,
+        "topic_allow_declare": False,
+        "reply_create_topic": False,
+        "stream_wait_empty": True,
+        "stream_buffer_maxsize": 256,
+        "broker_commit_interval": 0.5,
+        "broker_max_poll_records": 500,
+        "broker_session_timeout": 10,
+        "broker_heartbeat_interval": 2,
+        "broker_request_timeout": 60,
+        "broker_rebalance_timeout": int(_rebalance_s(settings)),
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": 8 * 1024 * 1024,
+        "producer_acks": -1,
+        "producer_request_timeout": settings.publish_timeout_s,
+        "producer_max_request_size": 64 * 1024 * 1024,
+        "producer_linger": 0,
+    }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 from pydantic import Field
@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     topic_prefix: str = Field("content.", description="put before incoming, verdicts, flagged, novel, deadletter")
     worker_id: str = Field("", description="name of this worker in headers and logs; empty: host and pid")
 
+    consumer: Literal["direct", "agent"] = Field(
+        "direct", description="direct: a consumer of our own; agent: a Faust agent, slower, with Faust's tables"
+    )
     batch_size: PositiveInt = Field(16, description="events judged together")
     batch_wait_s: Annotated[float, Ge(0)] = Field(0.005, description="how long a batch waits to fill")
     batches_in_flight: PositiveInt = Field(4, description="batches judged at the same time")

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -60,6 +61,7 @@ class Ack:
     count: int
     partition: int
     offset: int
+    at: float  # time.monotonic() when the ack arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class _Sender:
         self._topic = topic
         self._pace = pace
         self._started = time.monotonic()
-        self._waiting: list[tuple[asyncio.Future[Any], int]] = []
+        self._waiting: deque[tuple[asyncio.Future[Any], int]] = deque()
         self._waiting_bytes = 0
         self._sent = self._acked = self._acked_bytes = 0
 
@@ -120,7 +122,7 @@ class _Sender:
         except (KafkaError, ValueError, AssertionError) as exc:
             raise _refused(exc, self._topic, self._sent + 1, size) from exc
         self._sent += 1
-        self._waiting.append((future, size))
+        self._waiting.append((asyncio.ensure_future(_stamped(future)), size))
         self._waiting_bytes += size
         while self._waiting and self._waiting[0][0].done():
             await self._settle_first()
@@ -131,15 +133,20 @@ class _Sender:
         return Published(self._acked, self._acked_bytes, time.monotonic() - self._started)
 
     async def _settle_first(self) -> None:
-        future, size = self._waiting.pop(0)
+        future, size = self._waiting.popleft()
         try:
-            written = await future
+            written, at = await future
         except KafkaError as exc:
             raise _refused(exc, self._topic, self._acked + 1, size) from exc
         self._waiting_bytes -= size
         self._acked += 1
         self._acked_bytes += size
-        self._pace.on_ack(Ack(self._acked, written.partition, written.offset))
+        self._pace.on_ack(Ack(self._acked, written.partition, written.offset, at))
+
+
+async def _stamped(future: asyncio.Future[Any]) -> tuple[Any, float]:
+    """What was written where, and when that was known."""
+    return await future, time.monotonic()
 
 
 def _refused(exc: Exception, topic: str, number: int, size: int) -> KafkaUnavailableError:

@@ -108,13 +108,26 @@ class Moderator:
         return True
 
     async def take(self, partition: Hashable, taken: Taken) -> None:
-        """Accept an event; waits while the backlog is full, which is what slows the consumer down."""
+        """Accept an event when there is room for it."""
+        await self.room()
+        self.accept(partition, taken)
+
+    async def room(self) -> None:
+        """Wait while the backlog is full, which is what slows the consumer down."""
         while self._watermark.pending >= self._limits.backlog:
             self._freed.clear()
             await self._freed.wait()
+
+    def accept(self, partition: Hashable, taken: Taken) -> None:
+        """Accept an event; the caller has waited for `room`."""
         if not self._watermark.pending:
             self._progress_at = self._deps.clock.monotonic()
         self._queue.put_nowait(self._watermark.add(partition, taken.generation, taken))
+
+    def forget(self, partition: Hashable) -> None:
+        """Another worker owns the partition now: what is in flight of it is not acknowledged any more."""
+        self._watermark.revoke(partition)
+        self._freed.set()
 
     async def _run_batches(self) -> None:
         while True:

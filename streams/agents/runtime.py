@@ -60,14 +60,14 @@ async def _ack(sent: Awaitable[object]) -> object:
         raise TooLargeError(str(exc)) from exc
 
 
-def attach(app: faust.App, topic: str, make: Callable[[faust.App], Awaitable[Moderator]], *, drain_s: float) -> None:
+def attach(app: faust.App, topic: str, make: Callable[[], Awaitable[Moderator]], *, drain_s: float) -> None:
     """Give `app` the agent that feeds the moderator that `make` builds inside the running loop."""
     incoming = app.topic(topic, key_serializer="raw", value_serializer="raw", internal=True)
     owned: list[Moderator] = []
 
     async def moderate(stream: Any) -> None:
         if not owned:
-            owned.append(await make(app))
+            owned.append(await make())
             owned[0].start()
             log.info("worker.ready", topic=topic)
         moderator = owned[0]
