@@ -50,13 +50,15 @@ def broken() -> Iterator[Broken]:
     yield Broken("value of no bytes", b"", "record.empty")
     yield Broken("msgpack cut in the middle", good[: len(good) * 2 // 3], "msgpack.invalid")
     yield Broken("bytes after the map", good + b"\x00\x01", "msgpack.invalid")
-    yield Broken("random bytes", bytes((i * 197 + 91) % 256 for i in range(300)), "msgpack.invalid")
+    yield Broken("random bytes", bytes((i * 197 + 91) % 256 for i in range(300)), "event.invalid")
     yield Broken("a string that is not UTF-8", good.replace(b"lake", b"l\xff\xfee"), "msgpack.invalid")
     yield Broken(
-        "an extension type inside", msgpack.packb({"event_id": msgpack.ExtType(7, b"x" * 40)}), "msgpack.limit"
+        "an extension type inside", msgpack.packb({"event_id": msgpack.ExtType(7, b"x" * 40)}), "event.invalid"
     )
-    yield Broken("nested 5,000 deep", b"\x91" * 5_000 + b"\xc0", "msgpack.limit")
-    yield Broken("an array that announces 4 billion items", b"\xdd\xff\xff\xff\xff", "msgpack.limit")
+    yield Broken("nested 5,000 deep", b"\x91" * 5_000 + b"\xc0", "event.invalid")
+    deep = b"\x81" + msgpack.packb("unknown") + b"\x91" * 5_000 + b"\xc0"
+    yield Broken("nested 5,000 deep under an unknown key", deep, "msgpack.limit")
+    yield Broken("an array that announces 4 billion items", b"\xdd\xff\xff\xff\xff", "event.invalid")
     yield Broken("not a map", msgpack.packb(["event", 1]), "event.invalid")
     yield Broken("created_at is a word", msgpack.packb(event("type-time", created_at="yesterday")), "event.invalid")
     yield Broken("parts is a map", msgpack.packb(event("type-parts", parts=text)), "event.invalid")
