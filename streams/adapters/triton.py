@@ -89,7 +89,7 @@ class TritonModel:
         return [opinion for answer in answers for opinion in answer]
 
     async def _infer_chunk(self, items: Sequence[ModelItem], timeout_s: float) -> list[ModelOpinion]:
-        inputs = _inputs(items)
+        inputs = request_inputs(items)
         pause_s = _PAUSE_S
         async with self._slots:
             while True:  # the caller's timeout ends it
@@ -124,7 +124,8 @@ def retriable(exc: InferenceServerException) -> bool:
     return False
 
 
-def _inputs(items: Sequence[ModelItem]) -> list[Any]:
+def request_inputs(items: Sequence[ModelItem]) -> list[Any]:
+    """The contract's input tensors for a batch of items."""
     masks = [
         (contract.MASK_TEXT if item.text is not None else 0)
         | (contract.MASK_IMAGE if item.image is not None else 0)
