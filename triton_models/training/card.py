@@ -110,8 +110,8 @@ def render_card(card: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|",
         *(_data_line(one) for one in card["data"]),
         "",
-        "Dropped as near-duplicates of rows in a more protected split: "
-        + f"{card['build']['dropped_leaks']:,}; as repeats: {card['build']['dropped_repeats']:,}.",
+        f"Dropped as near-duplicates across splits: {card['build']['dropped_leaks']:,};",
+        f"as repeats: {card['build']['dropped_repeats']:,}.",
         "",
         "Only to evaluate, never to train, select or calibrate:",
         "",

@@ -14,8 +14,10 @@ from triton_models.serving.fuse import Fuser
 from triton_models.serving.heads import Heads
 from triton_models.serving.ngrams import Ngrams
 from triton_models.training.card import render_card
+from triton_models.training.datasets import Row, build_rows
 from triton_models.training.embed import Encoder
 from triton_models.training.judge import TextMembers
+from triton_models.training.recipe import Recipe
 from triton_models.training.starter import Trained
 
 LEARNED_FILES: Final = (heads.FILE, ngrams.FILE, fuse.FILE)
@@ -56,3 +58,11 @@ def read_members(folder: Path, encoder: Encoder, cache: Path) -> tuple[TextMembe
     """The text members and the fuser of a written release; OSError or ValueError for a broken one."""
     members = TextMembers(heads=Heads.load(folder), ngrams=Ngrams.load(folder), encoder=encoder, cache=cache)
     return members, Fuser.load(folder)
+
+
+def rows_of_release(folder: Path, data: Path) -> list[Row]:
+    """The rows with the very splits that the release in `folder` was trained with, from its card's recipe."""
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    recipe = Recipe.model_validate(card["recipe"])
+    rows, _ = build_rows(data, sets=recipe.sets, seed=recipe.seed)
+    return rows
