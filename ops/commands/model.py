@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from ops.local.errors import LocalStackError
 from ops.targets import read_settings
-from triton_models.assemble import AssembleError, Assembled, AssembleOptions, assemble_release
+from triton_models.assemble import Assembled, AssembleError, AssembleOptions, assemble_release
 from triton_models.parts import PARTS, Fetched, PartsError, ensure_parts
 from triton_models.parts.fetch import Report
 
@@ -119,4 +119,5 @@ def _told(done: Assembled) -> dict[str, object]:
 def _sentence(done: Assembled) -> str:
     members = ", ".join(done.card["members"])
     how = "built" if done.built else "already there"
-    return f"{done.card['release']} ({done.card['tier']}), version {done.version_dir.name}, {how}: {members}\n{done.repository}"
+    head = f"{done.card['release']} ({done.card['tier']}), version {done.version_dir.name}, {how}: {members}"
+    return f"{head}\n{done.repository}"
