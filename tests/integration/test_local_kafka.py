@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from ops.local.errors import LocalStackError
+from ops.local.groups import group_status
 from ops.local.kafka import KafkaOptions, RealKafka
 from ops.local.probe import live_brokers
 from ops.local.process import free_ports
@@ -105,6 +106,33 @@ async def test_killed_brokers_lose_nothing(three_brokers: RealKafka, unique_topi
     async with asyncio.timeout(120):
         await producing
     assert await read_all(three_brokers.bootstrap, unique_topic, 400) == list(range(400))
+
+
+async def test_group_status_counts_members_and_what_waits(real_kafka: RealKafka, unique_topic: str) -> None:
+    """Nobody, then a member that has acknowledged one of five records, then an empty group again."""
+    real_kafka.create_topics([TopicSpec(unique_topic, 2)])
+    await produce(real_kafka.bootstrap, unique_topic, range(5))
+    nobody = await group_status(real_kafka.bootstrap, unique_topic, unique_topic)
+    assert (nobody.members, nobody.well, nobody.waiting) == (0, False, {0: 5, 1: 0})
+    consumer = aiokafka.AIOKafkaConsumer(
+        unique_topic,
+        bootstrap_servers=real_kafka.bootstrap,
+        group_id=unique_topic,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    async with consumer:
+        first = await consumer.getone()
+        await consumer.commit({aiokafka.TopicPartition(unique_topic, 0): first.offset + 1})
+        working = await group_status(real_kafka.bootstrap, unique_topic, unique_topic)
+    assert (working.members, working.well, working.waiting) == (1, True, {0: 4, 1: 0})
+    assert (await group_status(real_kafka.bootstrap, unique_topic, unique_topic)).state == "Empty"
+
+
+async def test_group_status_of_an_unknown_topic(real_kafka: RealKafka) -> None:
+    """A topic that is not there is named, with the command that creates Weir's."""
+    with pytest.raises(LocalStackError, match=r"'no-such-topic' is not there\n.*weir kafka topics"):
+        await group_status(real_kafka.bootstrap, "anyone", "no-such-topic")
 
 
 def test_wanted_port_that_is_taken(tmp_path: Path, real_kafka: RealKafka) -> None:
