@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from policies.engine.bundle import PolicyBundle
+from policies.engine.checks import run_checks
 from policies.engine.errors import PolicyErrors, Problem
 from policies.engine.load import Loaded, load
 from policies.engine.loader import read_folder
@@ -41,4 +42,5 @@ def check_folder(folder: Path, catalogue: Catalogue, *, today: date) -> CheckRes
         loaded = load(read_folder(folder), catalogue)
     except PolicyErrors as exc:
         return CheckResult(exc.problems, None)
-    return CheckResult(loaded.problems, loaded.bundle, loaded)
+    problems = sorted({*loaded.problems, *run_checks(loaded, today=today)})
+    return CheckResult(tuple(problems), loaded.bundle, loaded)

@@ -13,6 +13,7 @@ from policies.engine.list_files import read_lists
 from policies.engine.list_scan import scan
 from policies.engine.lists import compile_lists, list_signal_specs
 from policies.engine.loader import Folder, read_bundle_files, read_folder
+from policies.engine.optional_signals import OPTIONAL_SIGNALS
 from policies.engine.resolve import Resolution, resolve
 from policies.engine.signals import Catalogue, SignalSet, SignalSpec
 from policies.engine.subject import TextPart
@@ -45,7 +46,7 @@ def load_files(files: Mapping[str, bytes], catalogue: Catalogue, *, name: str = 
 def load(folder: Folder, catalogue: Catalogue) -> Loaded:
     """The bundle of a folder that was read; PolicyErrors when it cannot be used."""
     lists, list_problems = read_lists(folder)
-    full = Catalogue(catalogue)
+    full = Catalogue({spec.name: spec for spec in OPTIONAL_SIGNALS} | catalogue)
     for spec in (*EVENT_SIGNALS, *list_signal_specs(lists)):
         full[spec.name] = spec
     resolution = resolve(folder, full)

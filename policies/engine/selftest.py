@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from policies.engine.bundle import PolicyBundle, compile_policies, find_suppressors
+from policies.engine.errors import Problem
 from policies.engine.evaluator import evaluate
 from policies.engine.list_scan import scan
 from policies.engine.rules import Example, Expectation
@@ -43,6 +44,19 @@ def run_examples(bundle: PolicyBundle, *, now: float, only: str | None = None) -
             parts[example.policy] = isolate(bundle, example.policy)
         made.append(run_example(parts[example.policy], example, now=now))
     return made
+
+
+def failing_examples(bundle: PolicyBundle, *, now: float) -> list[Problem]:
+    """The bundle's own tests that fail, each as a problem at the place where it is written. For reloading."""
+    return [
+        Problem(r.example.site.file, r.example.site.line, r.example.site.column, "FAILING-TEST", _complaint(r))
+        for r in run_examples(bundle, now=now)
+        if not r.passed
+    ]
+
+
+def _complaint(result: ExampleResult) -> str:
+    return f"test {result.example.name!r} fails: {'; '.join(result.faults)}"
 
 
 def run_example(part: PolicyBundle, example: Example, *, now: float) -> ExampleResult:
