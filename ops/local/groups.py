@@ -64,10 +64,10 @@ async def _describe(admin: AIOKafkaAdminClient, group: str) -> tuple[str, int]:
     while True:  # the caller has a deadline around this
         try:
             (answer,) = await admin.describe_consumer_groups([group])
-            break
         except GroupCoordinatorNotAvailableError:  # a fresh cluster makes its offsets topic when first asked
             await asyncio.sleep(0.2)
-    code, _name, state, _kind, _protocol, members, *_ = answer.groups[0]
-    if code:
-        raise for_code(code)()
-    return str(state), len(members)
+            continue
+        code, _name, state, _kind, _protocol, members, *_ = answer.groups[0]
+        if code:
+            raise for_code(code)
+        return str(state), len(members)
