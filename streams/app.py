@@ -14,6 +14,7 @@ from policies import EVENT_SIGNALS, load_bundle
 from policies.engine.signals import Catalogue
 from streams.adapters.clock import SystemClock
 from streams.adapters.media import FileMedia, Pictures
+from streams.adapters.policy_files import FolderPolicySource
 from streams.adapters.policy_library import FixedPolicies, library_folder
 from streams.adapters.triton import TritonModel
 from streams.agents.direct import DirectConsumer, DirectOptions
@@ -49,9 +50,17 @@ def build_policies(settings: Settings) -> PolicySource:
     return FixedPolicies(load_bundle(settings.policies or library_folder(), catalogue()))
 
 
-def build_deps(settings: Settings, model: ModelClient) -> Deps:
+def build_followed_policies(settings: Settings) -> FolderPolicySource:
+    """The same for a worker: follows the folder once its `watch` runs, and outlives a folder that breaks."""
+    folder = settings.policies or library_folder()
+    keep = settings.home / "run" / "policies" / f"{settings.group}.last-good"
+    return FolderPolicySource(folder, catalogue(), keep=keep if settings.policies else None)
+
+
+def build_deps(settings: Settings, model: ModelClient, policies: PolicySource | None = None) -> Deps:
     """What the pipeline works with. Call it inside the running loop: the model's client belongs to one."""
-    return Deps(build_detectors(settings, model), build_policies(settings), SystemClock(), settings.deadline_s)
+    source = policies or build_policies(settings)
+    return Deps(build_detectors(settings, model), source, SystemClock(), settings.deadline_s)
 
 
 def build_model(settings: Settings) -> TritonModel:
@@ -91,9 +100,12 @@ def build_app(settings: Settings, crash: Crash) -> faust.App:
     topics = Topics(settings.topic("verdicts"), settings.topic("flagged"), settings.topic("deadletter"))
 
     async def make() -> Moderator:
-        deps = build_deps(settings, build_model(settings))
+        policies = build_followed_policies(settings)
+        deps = build_deps(settings, build_model(settings), policies)
         outbox = FaustOutbox(app)
-        return Moderator(deps, outbox, topics, build_limits(settings), worker=worker_name(settings), crash=crash)
+        moderator = Moderator(deps, outbox, topics, build_limits(settings), worker=worker_name(settings), crash=crash)
+        moderator.adopt(policies.watch(), name="weir-policies")
+        return moderator
 
     if settings.consumer == "agent":
         attach(app, settings.topic("incoming"), make, drain_s=settings.drain_s)

@@ -38,10 +38,10 @@ def worker(
 
     settings = resolve(kafka=True, triton=True)
     set_up_logging(settings.log_level, settings.log_format)
-    from streams.app import build_policies
+    from streams.app import build_followed_policies
 
     try:
-        build_policies(settings)
+        build_followed_policies(settings)
     except PolicyErrors as exc:
         Console(stderr=True).print(str(exc), markup=False, highlight=False)
         raise typer.Exit(MISUSED) from exc

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -88,6 +88,10 @@ class Moderator:
         """Start batching and the watchdog; needs a running loop."""
         self._own(asyncio.create_task(self._run_batches(), name="weir-batcher"))
         self._own(asyncio.create_task(self._watch(), name="weir-watchdog"))
+
+    def adopt(self, work: Coroutine[object, object, None], *, name: str) -> None:
+        """Own another task of this worker: it ends with the others, and the process ends when it breaks."""
+        self._own(asyncio.create_task(work, name=name))
 
     async def stop(self) -> None:
         """End the tasks. What is in flight is abandoned unacknowledged: call `drained` first."""
