@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ops.exits import NO
+from ops.local.assembled import assembled_repository
 from ops.local.services import KafkaKind
 from ops.local.show import progress, show, warn_embedded
 from ops.local.stack import StackOptions
@@ -45,18 +45,18 @@ def up(
     if brokers not in (1, 3) or (brokers == 3 and kafka is not KafkaKind.REAL):
         raise typer.BadParameter("1, or 3 together with --kafka real", param_hint="--brokers")
     settings = read_settings()
-    options = StackOptions(
-        home=settings.home,
-        repository=lambda: _assembled(settings.home),
-        kafka=kafka,
-        brokers=brokers,
-        partitions=partitions,
-        topic_prefix=settings.topic_prefix,
-        kafka_bootstrap=settings.kafka_bootstrap,
-        triton_url=settings.triton_url,
-        drain_s=settings.drain_s,
-    )
     with progress() as tell:
+        options = StackOptions(
+            home=settings.home,
+            repository=lambda: assembled_repository(settings.home, tell),
+            kafka=kafka,
+            brokers=brokers,
+            partitions=partitions,
+            topic_prefix=settings.topic_prefix,
+            kafka_bootstrap=settings.kafka_bootstrap,
+            triton_url=settings.triton_url,
+            drain_s=settings.drain_s,
+        )
         start_stack(options, tell)
     if kafka is KafkaKind.EMBEDDED and not settings.kafka_bootstrap:
         warn_embedded()
@@ -79,10 +79,3 @@ def status(*, as_json: Json = False) -> None:
     show(told, as_json=as_json)
     if not all(one.well for one in told):
         raise typer.Exit(NO)
-
-
-def _assembled(home: Path) -> Path:
-    """The model repository, assembled if it is not."""
-    from triton_models.assemble import assemble
-
-    return Path(assemble(home))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ops.exits import NO
+from ops.local.assembled import assembled_repository
 from ops.local.services import Service, health, start_triton, stop_service
 from ops.local.show import progress, show
 from ops.local.state import RunFolder
@@ -43,7 +44,7 @@ def start(
     with progress() as tell, RunFolder(settings.home).lock():
         tell("starting Triton")
         options = TritonOptions(model=model, ports=TritonPorts(http=http_port, grpc=grpc_port))
-        start_triton(settings.home, lambda: repository or _assembled(settings.home), options)
+        start_triton(settings.home, lambda: repository or assembled_repository(settings.home, tell), options)
     status(as_json=as_json)
 
 
@@ -63,10 +64,3 @@ def status(*, as_json: Json = False) -> None:
     show([told], as_json=as_json)
     if not told.well:
         raise typer.Exit(NO)
-
-
-def _assembled(home: Path) -> Path:
-    """The model repository, assembled if it is not."""
-    from triton_models.assemble import assemble
-
-    return Path(assemble(home))

@@ -43,10 +43,10 @@ def echo_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTr
 @pytest.fixture(scope="session")
 def model_repository() -> Path:
     """The assembled model repository, in the user's own home so that parts are fetched once."""
-    from streams.settings import default_home
-    from triton_models.assemble import assemble
+    from ops.local.assembled import assembled_repository
+    from ops.targets import read_settings
 
-    return Path(assemble(default_home()))
+    return assembled_repository(read_settings().home, lambda _text: None)
 
 
 @pytest.fixture(scope="session")
