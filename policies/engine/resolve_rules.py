@@ -68,7 +68,7 @@ def read_rule(known: Known, written: Written[PolicyFile], rule: RuleFile, *, pat
     known.rules[rule.id] = Rule(
         policy=policy,
         id=rule.id,
-        title=rule.title,
+        title=rule.title or rule.id,
         category=rule.category,
         severity=rule.severity,
         mode=rule.mode,

@@ -90,7 +90,7 @@ class RuleFile(Written):
     """One rule: a condition (`when`, or `points` with `at_least`) and what follows."""
 
     id: DottedName
-    title: Text
+    title: str = Field(default="", description="what a reviewer reads; the id when left out")
     category: str
     severity: int = Field(ge=0, le=7)
     mode: ModeWord
