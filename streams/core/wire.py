@@ -23,8 +23,8 @@ MSGPACK_TYPE: Final = "application/msgpack"
 JSON_TYPE: Final = "application/json"
 
 MAX_RECORD_BYTES: Final = 24 * 1024 * 1024  # one inline image at its cap, and room for the rest
-MAX_COMMAS: Final = 20_000  # of a JSON record that is read without a second look
-MAX_JSON_TOKENS: Final = 100_000  # strings and commas of any other: JSON has no counts up front, as msgpack has
+MAX_COMMAS: Final = 5_000  # of a JSON record that is read without a second look
+MAX_JSON_TOKENS: Final = 20_000  # strings and commas of any other: JSON has no counts up front, as msgpack has
 
 DECODE_CODES: Final[frozenset[str]] = frozenset(
     {
