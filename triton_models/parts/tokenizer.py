@@ -1,7 +1,6 @@
-"""The text tower's tokenizer, built from the vocabulary inside the part: the same one serves and trains.
+"""The text tower's `tokenizer.json`, built from the vocabulary inside the part.
 
-XLM-RoBERTa's Unigram model after `nmt_nfkc` normalisation, with the "query: " prefix that multilingual-e5 expects.
-Truncation and padding are the caller's.
+XLM-RoBERTa's Unigram model after `nmt_nfkc` normalisation. The prefix, truncation and padding are the caller's.
 """
 
 from __future__ import annotations
@@ -11,20 +10,14 @@ from typing import Final
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from triton_models.parts.e5 import Vocabulary
-
-PREFIX: Final = "query: "
-"""multilingual-e5 was trained with it on texts that are compared with each other."""
+from triton_models.parts.text_rules import BLANK, DROPPED, SPACE
 
 NEVER: Final = -1_000.0
 """A score that keeps special pieces from matching what a person typed: `</s>` in a post is five characters."""
 
-DROPPED: Final = "[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]"
-BLANK: Final = "[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]"
-"""Where sentencepiece's `nmt_nfkc` differs from NFKC; found by comparing all 4,837 entries of the part's own map."""
-
 
 def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
-    """The tokenizer; `encode(PREFIX + text)` gives bos, pieces, eos."""
+    """The tokenizer; `encode(PREFIX + text)` (`text_rules.py`) gives bos, pieces, eos."""
     special = {vocabulary.bos, vocabulary.eos, vocabulary.pad, vocabulary.unk, len(vocabulary.pieces) - 1}  # and <mask>
     scored = [
         (piece, NEVER if index in special else score)
@@ -40,7 +33,7 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
             normalizers.Replace(Regex(" {2,}"), " "),
         ]
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="always")
     bos, eos = vocabulary.pieces[vocabulary.bos], vocabulary.pieces[vocabulary.eos]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{bos} $A {eos}", special_tokens=[(bos, vocabulary.bos), (eos, vocabulary.eos)]

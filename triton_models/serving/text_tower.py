@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
-from tokenizers import Tokenizer
 
 from triton_models.contract import EMBEDDING_WIDTH
+from triton_models.files import digest_files
 from triton_models.parts.e5 import BLOCK, BLOCK_DTYPE, dequantise
-from triton_models.parts.tokenizer import PREFIX
-from triton_models.serving.sessions import digest_files, open_session
+from triton_models.serving.sessions import open_session
+from triton_models.serving.unigram import Unigram
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -42,7 +42,7 @@ class TextTower:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        tokenizer: Unigram,
         table: tuple[npt.NDArray[Any], FloatArray],
         session: ort.InferenceSession,
         identity: str,
@@ -50,15 +50,13 @@ class TextTower:
         self._tokenizer, (self._words, self._places), self._session = tokenizer, table, session
         self.identity: Final = identity
         """Changes whenever the vector of a text would."""
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(MAX_TOKENS)
 
     @classmethod
     def load(cls, directory: Path) -> TextTower:
         """The tower of an assembled version directory; OSError or onnxruntime's exceptions when it is incomplete."""
         words = np.memmap(directory / WORDS, BLOCK_DTYPE, mode="r").reshape(-1, EMBEDDING_WIDTH // BLOCK)
         return cls(
-            Tokenizer.from_file(str(directory / TOKENIZER)),
+            Unigram.load(directory / TOKENIZER),
             (words, np.load(directory / PLACES, allow_pickle=False)),
             open_session(directory / GRAPH),
             digest_files([directory / name for name in (GRAPH, WEIGHTS, TOKENIZER, PLACES)]),
@@ -67,7 +65,7 @@ class TextTower:
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """`[N, 384]` float32, unit length, in the order of `texts`; texts beyond MAX_TOKENS lose their end."""
         out = np.zeros((len(texts), EMBEDDING_WIDTH), dtype=np.float32)
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast([PREFIX + _clean(t) for t in texts])]
+        tokens = [self._tokenizer.encode(text, max_pieces=MAX_TOKENS) for text in texts]
         for rows in batches([len(ids) for ids in tokens]):
             out[rows] = self._run([tokens[row] for row in rows])
         return out
@@ -97,8 +95,3 @@ def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         group.append(row)
     if group:
         yield group
-
-
-def _clean(text: str) -> str:
-    """The text without lone surrogates, which the tokenizer cannot take."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
