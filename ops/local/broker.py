@@ -17,11 +17,19 @@ from typing import Self
 
 from ops.local.mock_cluster import KEPT_BYTES_PER_PARTITION, MockCluster, library_path
 from ops.local.probe import live_brokers
-from ops.local.process import Lifetime, Server, ServerCommand, check_not_running, folder_for, start_server
+from ops.local.process import PROJECT_ROOT as PROJECT_ROOT  # noqa: PLC0414  # the demo reads it here
+from ops.local.process import (
+    Lifetime,
+    Server,
+    ServerCommand,
+    check_not_running,
+    folder_for,
+    python_path,
+    start_server,
+)
 
 NAME = "broker"
 START_TIMEOUT_S = 15.0
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 WARNING = (
     f"embedded broker: in memory only, keeps {KEPT_BYTES_PER_PARTITION // 2**20} MiB a partition and drops the oldest "
@@ -51,8 +59,8 @@ class EmbeddedBroker:
         argv = [sys.executable, "-m", "ops.local.broker", "--address-file", str(address_file)]
         for name, partitions in (topics or {}).items():
             argv += ["--topic", f"{name}={partitions}"]
-        env = {"PYTHONPATH": str(PROJECT_ROOT)}
-        self.server: Server = start_server(ServerCommand(NAME, argv, folder, env, grace_s=3), lifetime)
+        command = ServerCommand(NAME, argv, folder, {"PYTHONPATH": python_path()}, grace_s=3)
+        self.server: Server = start_server(command, lifetime)
         self.bootstrap = ""
 
         def ready() -> bool:

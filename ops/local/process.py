@@ -24,6 +24,7 @@ from ops.local.layout import private_folder, run_folder
 LOOPBACK = "127.0.0.1"
 LOG_KEEP_BYTES = 20 * 1024 * 1024  # a log larger than this is set aside when its server starts
 POLL_S = 0.05
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Lifetime(Enum):
@@ -158,6 +159,11 @@ def start_server(command: ServerCommand, lifetime: Lifetime) -> Server:
 def folder_for(home: Path, lifetime: Lifetime) -> Path:
     """Where a server of this lifetime keeps its log and its pid."""
     return private_folder(home) if lifetime is Lifetime.WITH_PARENT else run_folder(home)
+
+
+def python_path() -> str:
+    """PYTHONPATH for a child that must import the project, from wherever it is started."""
+    return os.pathsep.join(part for part in (str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")) if part)
 
 
 def running_guard(folder: Path, name: str) -> ProcessId | None:

@@ -6,6 +6,7 @@ are stopped. The whole stack is `ops/local/stack.py`.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,19 +14,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ops.local.broker import PROJECT_ROOT, EmbeddedBroker
+from ops.local.broker import EmbeddedBroker
 from ops.local.errors import LocalStackError
 from ops.local.kafka import KafkaOptions, RealKafka
 from ops.local.layout import run_folder
 from ops.local.probe import live_brokers
-from ops.local.process import Lifetime, Server, ServerCommand, running_guard, start_server
+from ops.local.process import Lifetime, Server, ServerCommand, python_path, running_guard, start_server
 from ops.local.shared_memory import sweep
 from ops.local.state import RunFolder, ServiceState
 from ops.local.topics import TopicSpec
 from ops.local.triton import EmbeddedTriton, TritonOptions, model_ready
 
 STOP_TIMEOUT_S = 60.0  # longest drain (30 s) and slack
-WORKER_SETTLE_S = 2.0  # a worker with wrong settings or policies ends within this time
+WORKER_TIMEOUT_S = 60.0
+READY_EVENT = b"worker.ready"  # what a worker logs when it has joined its group
 
 
 class Service(StrEnum):
@@ -114,7 +116,7 @@ def start_triton(home: Path, repository: Callable[[], Path], options: TritonOpti
 def start_worker(home: Path, env: Mapping[str, str], *, drain_s: float = 30.0) -> ServiceState:
     """The running worker, started if there is none; `env` tells it its Kafka and its Triton.
 
-    LocalStackError when it ends at once (wrong settings, broken policies).
+    Blocks until it has joined its group. LocalStackError when it ends instead (wrong settings, broken policies).
     """
     run = RunFolder(home)
     present = run.running(Service.WORKER)
@@ -122,12 +124,18 @@ def start_worker(home: Path, env: Mapping[str, str], *, drain_s: float = 30.0) -
         return present
     stop_service(home, Service.WORKER)
     argv = [sys.executable, "-m", "ops.cli", "worker"]
-    full = {"PYTHONPATH": str(PROJECT_ROOT), "PYTHONUNBUFFERED": "1", "WEIR_HOME": str(home), **env}
-    server = start_server(
-        ServerCommand("worker", argv, run_folder(home), full, grace_s=drain_s + 15), Lifetime.DETACHED
-    )
-    settled = time.monotonic() + WORKER_SETTLE_S
-    server.wait_ready(lambda: time.monotonic() > settled, WORKER_SETTLE_S + 5)
+    full = {
+        "PYTHONPATH": python_path(),
+        "PYTHONUNBUFFERED": "1",
+        "WEIR_HOME": str(home),
+        "WEIR_LOG_LEVEL": "debug" if os.environ.get("WEIR_LOG_LEVEL", "").lower() == "debug" else "info",
+        **env,
+    }
+    command = ServerCommand("worker", argv, run_folder(home), full, grace_s=drain_s + 15)
+    if command.log.exists():  # an older run's words must not count
+        command.log.replace(command.log.with_suffix(".log.1"))
+    server = start_server(command, Lifetime.DETACHED)
+    server.wait_ready(lambda: READY_EVENT in command.log.read_bytes(), WORKER_TIMEOUT_S)
     return _publish(run, Service.WORKER, "worker", [server], {})
 
 

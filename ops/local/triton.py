@@ -30,6 +30,7 @@ from ops.local.process import (
     free_ports,
     log_tail,
     port_free,
+    python_path,
     start_server,
 )
 from ops.local.shared_memory import sweep
@@ -44,7 +45,6 @@ from ops.local.triton_files import (
 from triton_models.contract import MODEL_NAME
 
 NAME = "triton"
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 START_ATTEMPTS = 3  # free ports can be taken between the look and the start
 PORT_TAKEN = ("Address already in use", "failed to start", "Unable to start")
 
@@ -205,11 +205,10 @@ def _start(
 
 def server_env(files: TritonFiles, extra: Mapping[str, str]) -> dict[str, str]:
     """The server's environment: this Python first on PATH, the project importable, one thread per instance."""
-    python_path = [str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")]
     return {
         "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]),
         "LD_LIBRARY_PATH": files.library_path,
-        "PYTHONPATH": os.pathsep.join(part for part in python_path if part),
+        "PYTHONPATH": python_path(),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
