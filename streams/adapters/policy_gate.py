@@ -13,6 +13,7 @@ from typing import Final
 from policies import PolicyBundle, PolicyErrors, Problem, evaluate, scan_lists
 from policies.engine.load import Loaded, load
 from policies.engine.loader import read_bundle_files
+from policies.engine.selftest import failing_examples
 from policies.engine.signals import Catalogue, SignalSet, SignalValue
 from policies.engine.subject import Subject, TextPart
 
@@ -35,12 +36,7 @@ def load_gated(files: Mapping[str, bytes], catalogue: Catalogue, *, name: str) -
 
 def gate(loaded: Loaded) -> list[Problem]:
     """Why the bundle may not judge; empty when it may."""
-    return [*_size_and_cost(loaded), *failed_tests(loaded)]
-
-
-def failed_tests(_loaded: Loaded) -> list[Problem]:
-    """The bundle's own tests that fail, as problems at the place where each is written."""
-    return []
+    return [*_size_and_cost(loaded), *failing_examples(loaded.bundle, now=time.time())]
 
 
 def _size_and_cost(loaded: Loaded) -> list[Problem]:

@@ -98,6 +98,18 @@ async def test_a_bundle_that_costs_too_much_is_refused(tmp_path: Path) -> None:
     assert source.current().name == "swaps"
 
 
+async def test_a_bundle_that_fails_its_own_tests_is_refused(tmp_path: Path) -> None:
+    """What an author demanded of a policy holds at every reload, and the refusal names the test's line."""
+    write(tmp_path, 1)
+    source = FolderPolicySource(tmp_path, catalogue())
+    text = _POLICY.format(number=2).replace("expect: {action: label", "expect: {action: block")
+    (tmp_path / "swap.yaml").write_text(text, encoding="utf-8")
+    assert not await settled(source)
+    assert source.status.refused is not None
+    assert "swap.yaml:13:12: FAILING-TEST" in source.status.refused.problems[0]
+    assert source.current().policies.rules[0].reason == "R1"
+
+
 async def test_a_folder_that_vanishes_is_refused(tmp_path: Path) -> None:
     """Deleting the policies does not stop moderation."""
     write(tmp_path, 1)
