@@ -61,7 +61,7 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
     """Who sees it."""
 
     minors: bool | None = None
-    size: Annotated[int, Meta(ge=0)] | None = None
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None  # what every wire format can carry
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
