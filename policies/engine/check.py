@@ -13,7 +13,7 @@ from policies.engine.bundle import PolicyBundle
 from policies.engine.checks import run_checks
 from policies.engine.errors import PolicyErrors, Problem
 from policies.engine.load import Loaded, load
-from policies.engine.loader import read_folder
+from policies.engine.loader import Folder, read_bundle_files, read_folder
 from policies.engine.signals import Catalogue
 
 
@@ -38,8 +38,17 @@ class CheckResult:
 
 def check_folder(folder: Path, catalogue: Catalogue, *, today: date) -> CheckResult:
     """Read, resolve, compile and lint the folder as of `today`."""
+    return _check(read_folder(folder), catalogue, today=today)
+
+
+def check_files(files: dict[str, bytes], catalogue: Catalogue, *, today: date, folder: Path) -> CheckResult:
+    """The same for files in memory; `folder` names them in problems."""
+    return _check(read_bundle_files(files, folder=folder), catalogue, today=today)
+
+
+def _check(folder: Folder, catalogue: Catalogue, *, today: date) -> CheckResult:
     try:
-        loaded = load(read_folder(folder), catalogue)
+        loaded = load(folder, catalogue)
     except PolicyErrors as exc:
         return CheckResult(exc.problems, None)
     problems = sorted({*loaded.problems, *run_checks(loaded, today=today)})
