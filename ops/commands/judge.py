@@ -69,7 +69,10 @@ def judge(
     if policies is not None:
         settings = settings.model_copy(update={"policies": policies})
     from streams.app import build_policies
+    from streams.telemetry import set_up_logging
 
+    # Standard output is the verdicts'; on a terminal nobody asked for progress notes.
+    set_up_logging(settings.log_level if "log_level" in settings.model_fields_set else "warning", settings.log_format)
     try:
         build_policies(settings)
     except PolicyErrors as exc:

@@ -191,7 +191,7 @@ async def test_the_clients_own_deadline_is_the_shorter_one(no_channel: None, qui
     channel = script(model)
     channel.gate = asyncio.Event()
     async with asyncio.timeout(5):
-        with pytest.raises(ModelUnavailableError, match=r"within 0\.0 s"):
+        with pytest.raises(ModelUnavailableError, match="no answer in time"):
             await model.infer(items(1), timeout_s=60)
 
 
