@@ -49,9 +49,7 @@ def make_card(
         },
         "judged_in_text": [name for name in CATEGORIES if name in taught],
         "abstains_in_text": {
-            name: "never modelled"
-            if name in NEVER_MODELLED
-            else trained.abstains.get(name, "no labelled data; prompts may judge it, unmeasured")
+            name: "never modelled" if name in NEVER_MODELLED else trained.abstains.get(name, "no data")
             for name in CATEGORIES
             if name not in taught
         },
@@ -71,6 +69,7 @@ def make_card(
             for card in CATALOG.values()
             if card.use == "evaluate"
         ],
+        "calibrated_on": {name: dict(figures) for name, figures in trained.reached.items()},
         "quality": dict(report),
         "cannot": list(CANNOT),
     }

@@ -1,6 +1,6 @@
-"""Fits the head on the frozen text tower: a linear part for each category, a small hidden layer for those with data.
+"""Fits the head on the frozen text tower for the categories that have data; `linear_fit.py` serves the others.
 
-One network for all categories: `z = x W + relu(x H + h) O + b` on standardised embeddings (folded back into the
+One network for all of them: `z = x W + relu(x H + h) O + b` on standardised embeddings (folded back into the
 weights). The loss is binary cross-entropy over the labels that a row has, each category counted by its own weights.
 Torch is used to train; what comes out is numpy. No calibration here (`stack.py`).
 """
@@ -8,7 +8,7 @@ Torch is used to train; what comes out is numpy. No calibration here (`stack.py`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from triton_models.serving.heads import Head
+from triton_models.training.linear_fit import Linear
 from triton_models.training.progress import Advance
 
 FloatArray = npt.NDArray[np.float32]
@@ -28,7 +29,6 @@ class HeadRecipe:
     """How the head is made."""
 
     hidden: int = 64
-    linear_only: tuple[str, ...] = ()  # categories with too few rows for the hidden layer
     epochs: int = 8
     batch: int = 512
     learning_rate: float = 2e-3
@@ -73,15 +73,12 @@ def fit_head(
     wanted = torch.from_numpy(np.nan_to_num(target).astype(np.float32))
     counted = torch.from_numpy(weight.astype(np.float32))
     net = _Net(embeddings.shape[1], len(targets), recipe)
-    shut = torch.tensor([name in recipe.linear_only for name in targets])
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     steps = recipe.epochs * -(-len(rows) // recipe.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(recipe.epochs):
         for chosen in torch.split(torch.randperm(len(rows), generator=generator), recipe.batch):
-            with torch.no_grad():
-                net.out.weight[shut] = 0.0
             losses = functional.binary_cross_entropy_with_logits(net(rows[chosen]), wanted[chosen], reduction="none")
             loss = (losses * counted[chosen]).mean()
             optimizer.zero_grad()
@@ -90,9 +87,23 @@ def fit_head(
             schedule.step()
         if advance is not None:
             advance(1)
-    with torch.no_grad():
-        net.out.weight[shut] = 0.0
     return _folded(net, tuple(targets), mean, scale)
+
+
+def with_linear(head: Head, small: Mapping[str, Linear]) -> Head:
+    """`head` with more categories, each linear in the embedding."""
+    if not small:
+        return head
+    weights = np.stack([one.weight for one in small.values()], axis=1)
+    biases = np.array([one.bias for one in small.values()], dtype=np.float32) + head.mean @ weights
+    nothing = np.zeros((head.out_w.shape[0], len(small)), dtype=np.float32)
+    return replace(
+        head,
+        categories=(*head.categories, *small),
+        skip=np.concatenate((head.skip, weights), axis=1),
+        bias=np.concatenate((head.bias, biases)),
+        out_w=np.concatenate((head.out_w, nothing), axis=1),
+    )
 
 
 def _scaled(weight: Target, target: Target) -> Target:

@@ -15,21 +15,22 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from policies.engine.taxonomy import Category
 from triton_models.contract import LABELS
-from triton_models.serving.fuse import Fuser, Stacker
+from triton_models.serving.fuse import Fuser
 from triton_models.serving.heads import Heads
 from triton_models.serving.ngrams import Ngrams
+from triton_models.training.calibrate import Evidence, fit_fuser, join
 from triton_models.training.datasets import BuildReport, Row, build_rows
 from triton_models.training.datasets.catalog import require_training
 from triton_models.training.embed import Encoder, FloatArray, embed_texts
 from triton_models.training.enlarge import enlarge
-from triton_models.training.head_fit import HeadRecipe, fit_head
+from triton_models.training.head_fit import HeadRecipe, fit_head, with_linear
 from triton_models.training.judge import TextMembers
-from triton_models.training.metrics import auroc
+from triton_models.training.linear_fit import cross_fit, fit_linear
 from triton_models.training.ngram_fit import NgramRecipe, feature_matrix, fit_ngrams
 from triton_models.training.progress import Progress
 from triton_models.training.recipe import Recipe
-from triton_models.training.stack import fit_stackers
 from triton_models.training.targets import target_of, weights_of
 
 STAGES_VERSION: Final = "1"
@@ -45,6 +46,7 @@ class Trained:
     rows: Sequence[Row]  # all splits, before enlarging
     build: BuildReport
     abstains: Mapping[str, str]  # category -> why
+    reached: Mapping[str, Mapping[str, float]]  # category -> rows, positives and AUROC on what calibrated it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,25 @@ def train(job: Job) -> Trained:
     train_rows = enlarge([row for row in rows if row.split == "train"], job.recipe.augment, job.recipe.seed)
     job.progress.note(f"{len(rows):,} rows, {len(train_rows):,} to train on after enlarging")
     ngrams = _ngrams(job, train_rows)
-    heads = _heads(job, train_rows)
-    members = TextMembers(heads=heads, ngrams=ngrams, encoder=job.encoder, cache=job.work / "embeddings")
-    fuser, abstains = _fuser(job, members, [row for row in rows if row.split == "dev"])
-    return Trained(members=members, fuser=fuser, rows=rows, build=build, abstains=abstains)
+    with job.progress.stage("embed train rows", len(train_rows)) as advance:
+        embedded = embed_texts(job.encoder, [row.text for row in train_rows], _store(job), advance=advance)
+    heads = _heads(job, train_rows, embedded)
+    members = TextMembers(heads=heads, ngrams=ngrams, encoder=job.encoder, cache=_store(job))
+    dev = [row for row in rows if row.split == "dev"]
+    with job.progress.stage("judge dev rows", len(dev)) as advance:
+        opinions = members.opinions([row.text for row in dev], advance=advance)
+    taught = dict.fromkeys((*job.recipe.heads, *job.recipe.ngrams))
+    evidence = {str(name): _evidence(opinions, dev, name) for name in taught}
+    with job.progress.stage("cross-fit small heads", len(job.recipe.head.linear_only)) as advance:
+        for name in job.recipe.head.linear_only:
+            evidence[name] = join(evidence[name], _cross_fitted(train_rows, embedded, name))
+            advance(1)
+    fuser, abstains, reached = fit_fuser(evidence, least_auroc=job.recipe.least_dev_auroc)
+    return Trained(members, fuser, rows=rows, build=build, abstains=abstains, reached=reached)
 
 
 def _rows(job: Job) -> tuple[list[Row], BuildReport]:
-    files = [path for name in job.recipe.sets for path in sorted((job.data / require_training(name).folder).iterdir())]
+    files = [path for name in job.recipe.sets for path in sorted(require_training(name).path(job.data).iterdir())]
     digest = hashlib.blake2b(f"{STAGES_VERSION}{job.recipe.seed}{job.recipe.sets}".encode(), digest_size=8)
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
@@ -106,58 +119,46 @@ def _ngrams(job: Job, rows: Sequence[Row]) -> Ngrams:
     return Ngrams.load(folder)
 
 
-def _heads(job: Job, rows: Sequence[Row]) -> Heads:
+def _heads(job: Job, rows: Sequence[Row], embedded: FloatArray) -> Heads:
     folder = job.work / f"heads-{_key(job, rows, 'head', 'heads')}-{_short(job.encoder.identity)}"
     if not (folder / "heads.npz").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        with job.progress.stage("embed train rows", len(rows)) as advance:
-            embedded = embed_texts(job.encoder, [row.text for row in rows], job.work / "embeddings", advance=advance)
-        with job.progress.stage("fit the head", job.recipe.head.epochs) as advance:
+        section = job.recipe.head
+        large = [name for name in job.recipe.heads if name not in section.linear_only]
+        with job.progress.stage("fit the head", section.epochs) as advance:
             head = fit_head(
                 embedded,
-                {name: target_of(rows, name) for name in job.recipe.heads},
-                {name: weights_of(rows, name) for name in job.recipe.heads},
-                recipe=HeadRecipe(**job.recipe.head.model_dump()),
+                {str(name): target_of(rows, name) for name in large},
+                {str(name): weights_of(rows, name) for name in large},
+                recipe=HeadRecipe(**section.model_dump(exclude={"linear_only"})),
                 seed=job.recipe.seed,
                 advance=advance,
             )
-        Heads(text_head=head).save(folder)
+        small = {
+            str(name): fit_linear(embedded, target_of(rows, name), weights_of(rows, name))
+            for name in section.linear_only
+        }
+        Heads(text_head=with_linear(head, small)).save(folder)
     return Heads.load(folder)
 
 
-def _fuser(job: Job, members: TextMembers, dev: Sequence[Row]) -> tuple[Fuser, dict[str, str]]:
-    with job.progress.stage("judge dev rows", len(dev)) as advance:
-        opinions = members.opinions([row.text for row in dev], advance=advance)
-    text: dict[str, tuple[Stacker, ...]] = {}
-    prior: dict[str, float] = {}
-    abstains: dict[str, str] = {}
-    for category in dict.fromkeys((*job.recipe.heads, *job.recipe.ngrams)):
-        target = target_of(dev, category)
-        columns = _columns(opinions, LABELS.index(category))
-        stackers = fit_stackers(columns, target, [row.source for row in dev])
-        reached = _dev_auroc(stackers, columns, target)
-        if not stackers or not reached >= job.recipe.least_dev_auroc:
-            abstains[category] = f"dev AUROC {reached:.3f} is below {job.recipe.least_dev_auroc}"
-            continue
-        share = float(np.nanmean(target))
-        text[category] = stackers
-        prior[category] = float(np.log(share / (1.0 - share)))
-    return Fuser(text=text, image={}, prior_logit=prior), abstains
+def _evidence(opinions: Mapping[str, FloatArray], rows: Sequence[Row], category: Category) -> Evidence:
+    column = LABELS.index(category)
+    columns = {name: scores[:, column].astype(np.float64) for name, scores in opinions.items()}
+    taught = {name: values for name, values in columns.items() if not np.isnan(values).all()}
+    return Evidence(taught, target_of(rows, category), [row.source for row in rows])
 
 
-def _columns(opinions: Mapping[str, FloatArray], column: int) -> dict[str, Any]:
-    found = {name: scores[:, column].astype(np.float64) for name, scores in opinions.items()}
-    return {name: values for name, values in found.items() if not np.isnan(values).all()}
+def _cross_fitted(rows: Sequence[Row], embedded: FloatArray, category: Category) -> Evidence:
+    target = target_of(rows, category)
+    logits = cross_fit(embedded, target, weights_of(rows, category), [row.id for row in rows])
+    kept = ~np.isnan(logits) & np.array(["~" not in row.id for row in rows])
+    sources = [row.source for row, keep in zip(rows, kept, strict=True) if keep]
+    return Evidence({"towers": logits[kept]}, target[kept], sources)
 
 
-def _dev_auroc(stackers: Sequence[Stacker], columns: Mapping[str, Any], target: Any) -> float:
-    """AUROC of the fullest stacker over the dev rows whose label is certain."""
-    if not stackers:
-        return float("nan")
-    certain = (target == 0) | (target == 1)
-    logit = stackers[0].logit({name: columns[name][certain] for name in stackers[0].members})
-    judged = ~np.isnan(logit)
-    return auroc(target[certain][judged] > 0.5, logit[judged].astype(np.float64))
+def _store(job: Job) -> Path:
+    return job.work / "embeddings"
 
 
 def _key(job: Job, rows: Sequence[Row], *sections: str) -> str:

@@ -40,7 +40,7 @@ def build_rows(
 ) -> tuple[list[Row], BuildReport]:
     """The rows of `sets` below `data`; EvaluateOnlyError for a set not to be trained on, DataError for bad files."""
     cards = [require_training(name) for name in sets]
-    raw = [(card.name, row) for card in cards for row in READERS[card.name](data / card.folder) if row.text.strip()]
+    raw = [(card.name, row) for card in cards for row in READERS[card.name](card.path(data)) if row.text.strip()]
     groups = near_duplicate_groups([row.text for _, row in raw], progress=progress)
     first = {int(group): f"{raw[group][0]}:{raw[group][1].number}" for group in set(groups.tolist())}
     rows = [_place(source, row, first[int(group)], seed) for (source, row), group in zip(raw, groups, strict=True)]
@@ -80,6 +80,8 @@ def draw_split(part: Part, group: str, seed: int) -> Split:
     drawn = int.from_bytes(digest, "big") / 2**64
     if part == "dev/test":
         return "dev" if drawn < 0.5 else "test"
+    if part == "train/test":
+        return "test" if drawn < SMALL_SHARE else "train"
     if part == "small":
         return "dev" if drawn < SMALL_SHARE else "test" if drawn < 2 * SMALL_SHARE else "train"
     if part == "any" and drawn >= 1.0 - TEST_SHARE:

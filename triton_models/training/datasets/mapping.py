@@ -20,7 +20,15 @@ MOSTLY: Final = 0.85
 RARELY: Final = 0.02
 
 #: Social posts are no prompts to an assistant, and few of them are about these.
-BACKGROUND: Final[Labels] = {"prompt_attack": 0, "violence": RARELY, "weapons": RARELY, "self_harm": RARELY}
+BACKGROUND: Final[Labels] = {
+    "prompt_attack": 0,
+    "violence": RARELY,
+    "weapons": RARELY,
+    "self_harm": RARELY,
+    "spam_scam": RARELY,
+}
+#: The same where sex and drugs are rare talk too (not so in tweets collected by slang).
+SOBER: Final[Labels] = {**BACKGROUND, "sexual": RARELY, "drugs": RARELY}
 
 DAVIDSON: Final[Mapping[str, Labels]] = {
     # The crowd chose one of three, so "hate" does not say whether it was also rude. Nearly always it was.
@@ -31,7 +39,7 @@ DAVIDSON: Final[Mapping[str, Labels]] = {
 
 EDOS: Final[Mapping[str, Labels]] = {
     # Keyed by label_vector. Sexism is an attack on women for who they are, in four strengths.
-    "none": {"hate": 0, **BACKGROUND},  # "not sexist" says nothing about rudeness, nor about hate of other kinds: rare
+    "none": {"hate": 0, **SOBER},  # "not sexist" says nothing about rudeness, nor about hate of other kinds: rare
     "1.1 threats of harm": {"hate": 1, "harassment": 1},
     "1.2 incitement and encouragement of harm": {"hate": 1, "harassment": 1},
     "2.1 descriptive attacks": {"hate": 1},
@@ -55,13 +63,13 @@ HATEMOJI: Final[Mapping[str, Labels]] = {
 COLD: Final[Mapping[str, Labels]] = {
     # Collected with words for races, regions and genders: an offensive row is mostly an attack on that group, but
     # attacks on single persons are labelled the same.
-    "0": {"hate": 0, "harassment": 0, **BACKGROUND},
+    "0": {"hate": 0, "harassment": 0, **SOBER},
     "1": {"hate": MOSTLY, "harassment": 1, "prompt_attack": 0},
 }
 
 GERMEVAL: Final[Mapping[str, Labels]] = {
     # Keyed by the fine label. ABUSE "ascribes a negatively judged social identity to the person"; INSULT is personal.
-    "OTHER": {"hate": 0, "harassment": 0, **BACKGROUND},
+    "OTHER": {"hate": 0, "harassment": 0, **SOBER},
     "PROFANITY": {"hate": 0, "harassment": 1, "prompt_attack": 0},
     "INSULT": {"harassment": 1, "prompt_attack": 0},
     "ABUSE": {"hate": MOSTLY, "harassment": 1, "prompt_attack": 0},
@@ -86,6 +94,14 @@ RELATED: Final[Mapping[str, tuple[Category, ...]]] = {
 }
 
 JAILBREAK: Final[Labels] = {"prompt_attack": 1}
+
+
+def written_labels(category: Category, *, harmful: bool) -> dict[Category, float]:
+    """What one of our own sentences says: its own category for certain; a harmless one is rarely anything else."""
+    if harmful:
+        return {category: 1.0, "prompt_attack": 0.0}
+    labels: dict[Category, float] = {name: float(value) for name, value in SOBER.items()}
+    return {**labels, category: 0.0}
 
 
 def ailuminate_labels(hazard: str, persona: str) -> dict[Category, float]:

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+import yaml
+
 from policies.engine.taxonomy import Category
 from triton_models.training.datasets import mapping
 from triton_models.training.datasets.rows import DataError, Split
 
-Part = Split | Literal["train/dev", "dev/test", "any", "small"]
+Part = Split | Literal["train/dev", "dev/test", "train/test", "any", "small"]
 """The part that the set itself gives a row; all but the three splits are still to be drawn (`small`: more held out)."""
 
 
@@ -125,6 +127,19 @@ def read_jailbreaks(folder: Path) -> Iterator[RawRow]:
         yield RawRow(str(number), prompt, "en", mapping.JAILBREAK)
 
 
+def read_written(folder: Path) -> Iterator[RawRow]:
+    """Our own sentences: `locale | sentence` below category and `harmful` or `harmless`."""
+    path = folder / "sentences.yaml"
+    if not path.is_file():
+        raise DataError(path, "file not found", "install Weir again: this file is part of it")
+    for category, sides in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        for side in ("harmful", "harmless"):
+            for number, line in enumerate(sides[side]):
+                locale, _, sentence = line.partition(" | ")
+                labels = mapping.written_labels(category, harmful=side == "harmful")
+                yield RawRow(f"{category}-{side}-{number}", sentence, locale, labels, "train/test")
+
+
 READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
     "davidson": read_davidson,
     "edos": read_edos,
@@ -133,6 +148,7 @@ READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
     "germeval2018_de": read_germeval,
     "ailuminate_demo": read_ailuminate,
     "jailbreaks_in_the_wild": read_jailbreaks,
+    "written": read_written,
 }
 
 
