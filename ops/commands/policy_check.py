@@ -45,7 +45,7 @@ def _as_json(result: CheckResult) -> dict[str, object]:
 
 
 def _print(result: CheckResult) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, emoji=False)
     for problem in result.problems:
         print_problem(console, problem)
     counts = f"{result.errors} error(s), {result.warnings} warning(s)"

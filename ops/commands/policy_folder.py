@@ -33,7 +33,7 @@ def open_folder(folder: Path) -> PolicyBundle:
     try:
         return load_bundle(folder, catalogue())
     except PolicyErrors as exc:
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
         for problem in exc.problems:
             print_problem(console, problem)
         raise typer.Exit(NO) from exc

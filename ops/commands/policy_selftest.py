@@ -72,7 +72,7 @@ def _as_json(results: list[ExampleResult], covered: list[RuleCoverage]) -> dict[
 
 
 def _print(results: list[ExampleResult], covered: list[RuleCoverage], *, gaps: list[RuleCoverage]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     for result in results:
         if not result.passed:
             site = result.example.site

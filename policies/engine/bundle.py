@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from policies.engine.banks import Bank
 from policies.engine.compiler import Program, compile_conditions
 from policies.engine.conditions import walk
 from policies.engine.event_signals import find_spec
@@ -42,6 +43,7 @@ class PolicyBundle:
     lists: CompiledLists
     program: Program
     size_bytes: int = 0
+    banks: tuple[Bank, ...] = ()
     suppressors: tuple[tuple[int, ...], ...] = ()  # rule number -> the exceptions that may take its match back
     _variants: dict[tuple[int, ...], Variant] = field(default_factory=dict)
 

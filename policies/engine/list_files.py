@@ -12,7 +12,7 @@ from policies.engine.lists import ANY_LANGUAGE, Entry, TermList, pattern_options
 from policies.engine.loader import Folder, Written
 from policies.engine.schema import EntryFile, ListFile
 from policies.engine.text_views import folded_view
-from policies.engine.yaml_nodes import Path
+from policies.engine.yaml_nodes import Mark, Path
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w\-]*[^\W_])?\.)+[^\W_][\w\-]*[^\W_]")
@@ -41,7 +41,7 @@ def read_lists(folder: Folder) -> tuple[list[TermList], list[Problem]]:
 def _read(written: Written[ListFile]) -> TermList:
     doc, file = written.doc, written.file
     entries: list[Entry] = []
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str], Mark] = {}
     for language, items in file.entries.items():
         here: Path = ("entries", language)
         if language != ANY_LANGUAGE and not _LANGUAGE.fullmatch(language):
@@ -55,16 +55,16 @@ def _read(written: Written[ListFile]) -> TermList:
     return TermList(file.name, file.kind, file.version, tuple(entries), tuple(file.allow), file.explicit)
 
 
-def _entry_fits(written: Written[ListFile], entry: Entry, path: Path, seen: dict[tuple[str, str], int]) -> bool:
+def _entry_fits(written: Written[ListFile], entry: Entry, path: Path, seen: dict[tuple[str, str], Mark]) -> bool:
     doc, kind = written.doc, written.file.kind
     text = entry.term.strip() if kind == "patterns" else folded_view(entry.term.strip()).text
-    line = doc.mark(path).line
-    first = seen.setdefault((entry.language, text), line)
+    place = doc.mark(path)
+    first = seen.setdefault((entry.language, text), place)
     if not text or text != (entry.term if kind == "patterns" else folded_view(entry.term).text):
-        doc.report(path, "BAD-ENTRY", "an entry has no spaces around it and is not empty")
+        doc.report(path, "BAD-ENTRY", "an entry is not empty and has no spaces around it")
         return False
-    if first != line:
-        doc.report(path, "DUPLICATE-ENTRY", f"the same entry is on line {first}", level="warning")
+    if first != place:
+        doc.report(path, "DUPLICATE-ENTRY", f"the same entry is on line {first.line}", level="warning")
         return False
     if kind == "keywords" and not any(c.isalnum() or ord(c) > 0x2000 for c in text):
         doc.report(path, "BAD-ENTRY", f"{text[:40]!r} has no letter")

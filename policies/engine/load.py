@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from policies.engine.banks import bank_signal_specs, read_banks
 from policies.engine.bundle import PolicyBundle, compile_policies, find_suppressors
 from policies.engine.errors import PolicyErrors, Problem, errors_only
 from policies.engine.event_signals import EVENT_SIGNALS
@@ -46,11 +47,12 @@ def load_files(files: Mapping[str, bytes], catalogue: Catalogue, *, name: str = 
 def load(folder: Folder, catalogue: Catalogue) -> Loaded:
     """The bundle of a folder that was read; PolicyErrors when it cannot be used."""
     lists, list_problems = read_lists(folder)
+    banks, bank_problems = read_banks(folder)
     full = Catalogue({spec.name: spec for spec in OPTIONAL_SIGNALS} | catalogue)
-    for spec in (*EVENT_SIGNALS, *list_signal_specs(lists)):
+    for spec in (*EVENT_SIGNALS, *list_signal_specs(lists), *bank_signal_specs(banks)):
         full[spec.name] = spec
     resolution = resolve(folder, full)
-    problems = [*resolution.problems, *list_problems]
+    problems = [*resolution.problems, *list_problems, *bank_problems]
     if errors_only(problems):
         raise PolicyErrors(problems)
     bundle = PolicyBundle(
@@ -58,6 +60,7 @@ def load(folder: Folder, catalogue: Catalogue) -> Loaded:
         hash=folder.hash,
         catalogue=full,
         lists=compile_lists(lists),
+        banks=tuple(banks),
         program=compile_policies(resolution.policies, full),
         size_bytes=folder.size_bytes,
         suppressors=find_suppressors(resolution.policies),

@@ -4,6 +4,7 @@
     profiles.yaml      surfaces and review queues
     *.yaml             one policy each
     lists/*.yaml       one list each
+    banks/*.yaml       one bank of known pictures each
     prompts.yaml       read by the model; hashed here, not looked into (likewise taxonomies/)
 
 Reads files, nothing else; meaning is `resolve`.
@@ -20,13 +21,14 @@ from pydantic import BaseModel
 
 from policies.engine.errors import Problem
 from policies.engine.schema import BundleFile, ListFile, PolicyFile, ProfilesFile
+from policies.engine.schema_banks import BankFile
 from policies.engine.shape import read_shape
 from policies.engine.yaml_nodes import Document, read_yaml
 
 MAX_FILES: Final = 1_000
 NOT_POLICIES: Final = frozenset({"bundle.yaml", "profiles.yaml", "prompts.yaml"})
 SUFFIXES: Final = (".yaml", ".yml")
-_FOLDERS: Final = frozenset({"lists", "taxonomies"})
+_FOLDERS: Final = frozenset({"banks", "lists", "taxonomies"})
 
 File = TypeVar("File", bound=BaseModel)
 
@@ -46,6 +48,7 @@ class Folder:
     path: Path
     policies: list[Written[PolicyFile]] = field(default_factory=list)
     lists: list[Written[ListFile]] = field(default_factory=list)
+    banks: list[Written[BankFile]] = field(default_factory=list)
     profiles: Written[ProfilesFile] | None = None
     bundle: Written[BundleFile] | None = None
     problems: list[Problem] = field(default_factory=list)
@@ -95,6 +98,8 @@ def read_bundle_files(files: dict[str, bytes], *, folder: Path) -> Folder:
         top, _, rest = name.rpartition("/")
         if top == "lists":
             _keep(made, read_yaml(raw, shown), ListFile, made.lists)
+        elif top == "banks":
+            _keep(made, read_yaml(raw, shown), BankFile, made.banks)
         elif name == "profiles.yaml":
             made.profiles = _one(made, read_yaml(raw, shown), ProfilesFile)
         elif name == "bundle.yaml":

@@ -17,6 +17,7 @@ from policies.engine.yaml_nodes import Document, Path
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_EXPLAINED = frozenset({"YAML-ALIAS", "YAML-TAG", "AMBIGUOUS-VALUE", "YAML-TOO-DEEP"})
 _KIND = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -61,6 +62,9 @@ def _real_path(doc: Document, loc: tuple[int | str, ...]) -> Path:
 
 def _report(doc: Document, model: type[BaseModel], error: ErrorDetails, *, path: Path) -> None:
     kind, given = error["type"], error.get("input")
+    at = doc.mark(path)
+    if any((p.line, p.column) == (at.line, at.column) and p.code in _EXPLAINED for p in doc.problems):
+        return  # the reader of the YAML has said what is wrong there
     name = str(path[-1]) if path else "the file"
     if kind == "extra_forbidden":
         known = sorted(_fields(model, path[:-1]))
@@ -92,7 +96,22 @@ def _plain(error: ErrorDetails) -> str:
         if "A-Z][" in str(context.get("pattern")):
             return "write it in CAPITALS_WITH_UNDERSCORES"
         return "use small letters, digits, - and _ (and dots in ids)"
+    for start, text in _PLAIN.items():
+        if error["type"].startswith(start):
+            return text.format(**context)
     return error["msg"].lower()
+
+
+_PLAIN = {
+    "value_error": "{error}",
+    "too_short": "at least {min_length} needed",
+    "string_too_short": "it must not be empty",
+    "string_too_long": "at most {max_length} characters",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "finite_number": "a plain number",
+}
 
 
 def _where(path: Path) -> str:
