@@ -8,6 +8,7 @@ from typing import Protocol
 
 from policies import PolicyBundle
 from policies.engine.signals import SignalSet, SignalSpec
+from streams.core.bank_index import Prints
 from streams.core.events import ContentEvent, ImagePart
 from streams.core.outcome import Headers
 
@@ -39,11 +40,26 @@ class MediaFetcher(Protocol):
         """The bytes behind `uri`; MediaUnavailableError when the scheme, host, size or the source forbids it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture, decoded for the model."""
+
+    pixels: bytes  # contract.IMAGE_BYTES of uint8 RGB
+    ocr_pixels: bytes | None = None  # larger, with contract.OCR_HEADER; None where text in pictures is not read
+
+
 class PictureReader(Protocol):
     """Image parts as pixels."""
 
-    async def read(self, part: ImagePart) -> bytes:
-        """`contract.IMAGE_BYTES` of uint8 RGB; MediaUnavailableError when it cannot be fetched or decoded."""
+    async def read(self, part: ImagePart) -> Picture:
+        """The picture; MediaUnavailableError when it cannot be fetched or decoded."""
+
+
+class PrintReader(Protocol):
+    """Image parts as fingerprints."""
+
+    async def prints(self, part: ImagePart, *, look: bool) -> Prints:
+        """The picture's prints, with PDQ when `look`; MediaUnavailableError when its bytes cannot be had."""
 
 
 class ModelUnavailableError(Exception):
@@ -100,6 +116,13 @@ class Detector(Protocol):
 
     async def detect(self, batch: Sequence[ContentEvent], *, timeout_s: float) -> list[SignalSet]:
         """One signal set per event, in order. What cannot be told is a missing signal with its reason."""
+
+
+class DeclaredDetector(Protocol):
+    """A family of signals whose names the policies declare: hash banks, counters."""
+
+    def bound_to(self, bundle: PolicyBundle) -> Detector:
+        """The detector of what this bundle declares. Cheap: a batch asks once, so that it is judged by one bundle."""
 
 
 class PolicySource(Protocol):

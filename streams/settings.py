@@ -59,7 +59,10 @@ class Settings(BaseSettings):
     )
     media_max_bytes: PositiveInt = Field(20 * 1024 * 1024, description="largest media file")
     image_max_pixels: PositiveInt = Field(40_000_000, description="largest picture, checked before it is decoded")
+    image_text: bool = Field(True, description="read the text in pictures, where the release can")
     image_threads: PositiveInt = Field(2, description="threads that decode pictures")
+
+    banks: Path | None = Field(None, description="folder of hash banks; empty: `banks` under home")
 
     triton_deadline_s: Seconds = Field(8.0, description="time for one inference, retries included")
     triton_in_flight: PositiveInt = Field(8, description="inference requests at the same time")

@@ -13,7 +13,14 @@ from policies import PolicyBundle
 from policies.engine.signals import SignalSet, SignalSpec
 from streams.core.events import ContentEvent, ImagePart
 from streams.core.outcome import Headers, RawRecord
-from streams.ports import MediaUnavailableError, ModelItem, ModelOpinion, ModelUnavailableError, TooLargeError
+from streams.ports import (
+    MediaUnavailableError,
+    ModelItem,
+    ModelOpinion,
+    ModelUnavailableError,
+    Picture,
+    TooLargeError,
+)
 from tests.factories import an_opinion
 from triton_models.contract import IMAGE_BYTES
 
@@ -79,11 +86,11 @@ class FakePictures:
 
     bad: frozenset[str] = frozenset()
 
-    async def read(self, part: ImagePart) -> bytes:
+    async def read(self, part: ImagePart) -> Picture:
         """A black picture."""
         if part.uri in self.bad:
             raise MediaUnavailableError("media.missing", "not there")
-        return bytes(IMAGE_BYTES)
+        return Picture(bytes(IMAGE_BYTES))
 
 
 class FakePolicies:

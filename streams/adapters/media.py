@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from streams.core.events import ImagePart
-from streams.ports import MediaFetcher, MediaUnavailableError
-from triton_models.pixels import ImageRejected, decode_image
+from streams.ports import MediaFetcher, MediaUnavailableError, Picture
+from triton_models.pixels import ImageRejected, decode_image, decode_ocr_image
 
 _READ_BYTES = 256 * 1024
 
@@ -78,20 +78,24 @@ class FileMedia:
 
 
 class Pictures:
-    """Image parts → pixels."""
+    """Image parts → pixels; with `read_text`, also the larger ones that text is read from."""
 
-    def __init__(self, media: MediaFetcher, *, max_pixels: int, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, media: MediaFetcher, *, max_pixels: int, threads: ThreadPoolExecutor, read_text: bool = False
+    ) -> None:
         self._media = media
         self._max_pixels = max_pixels
         self._threads = threads
+        self._read_text = read_text
 
-    async def read(self, part: ImagePart) -> bytes:
-        """`contract.IMAGE_BYTES` of uint8 RGB; MediaUnavailableError when it cannot be fetched or decoded."""
+    async def read(self, part: ImagePart) -> Picture:
+        """The picture; MediaUnavailableError when it cannot be fetched or decoded."""
         data = part.data if part.data is not None else await self._media.fetch(part.uri or "")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, data)
         except ImageRejected as exc:
             raise MediaUnavailableError(f"image.{exc.reason}", "the picture cannot be decoded safely") from exc
 
-    def _decode(self, data: bytes) -> bytes:
-        return decode_image(data, max_pixels=self._max_pixels)
+    def _decode(self, data: bytes) -> Picture:
+        pixels = decode_image(data, max_pixels=self._max_pixels)
+        return Picture(pixels, decode_ocr_image(data, max_pixels=self._max_pixels) if self._read_text else None)

@@ -22,6 +22,7 @@ from streams.ports import (
     ModelItem,
     ModelOpinion,
     ModelUnavailableError,
+    Picture,
     PictureReader,
 )
 from triton_models.contract import JOINT_NAMES, LABELS, MAX_TEXT_CHARS
@@ -91,14 +92,15 @@ class ClipSafety:
         pixels = await asyncio.gather(*(self._pixels(part, reading, i) for i, part in images))
         for (index, _), picture in zip(images, pixels, strict=True):
             if picture is not None:
-                reading.items.append(ModelItem(windows[0] if windows else None, picture))
+                text = windows[0] if windows else None
+                reading.items.append(ModelItem(text, picture.pixels, picture.ocr_pixels))
                 reading.parts.append((text_part, index))
         for window in windows[1:] if reading.items else windows:
             reading.items.append(ModelItem(window, None))
             reading.parts.append((text_part, None))
         return reading
 
-    async def _pixels(self, part: ImagePart, reading: _Reading, index: int) -> bytes | None:
+    async def _pixels(self, part: ImagePart, reading: _Reading, index: int) -> Picture | None:
         try:
             return await self._pictures.read(part)
         except MediaUnavailableError as exc:

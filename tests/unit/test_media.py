@@ -13,7 +13,7 @@ from streams.adapters.media import FileMedia, Pictures
 from streams.ports import MediaUnavailableError
 from tests.factories import a_picture, an_image
 from tests.fakes import FakeMedia
-from triton_models.contract import IMAGE_BYTES
+from triton_models.contract import IMAGE_BYTES, OCR_HEADER
 
 
 @pytest.fixture
@@ -123,8 +123,19 @@ async def test_uris_that_are_more_than_a_path_are_refused(media: FileMedia, uri:
 async def test_pictures_become_pixels(threads: ThreadPoolExecutor) -> None:
     """Inline bytes and references both end as the model's pixels."""
     pictures = Pictures(FakeMedia({"file:///a.png": a_picture()}), max_pixels=10_000, threads=threads)
-    assert len(await pictures.read(an_image())) == IMAGE_BYTES
+    assert len((await pictures.read(an_image())).pixels) == IMAGE_BYTES
     assert await pictures.read(an_image(data=None, uri="file:///a.png")) == await pictures.read(an_image())
+
+
+async def test_pictures_are_decoded_for_reading_only_when_wanted(threads: ThreadPoolExecutor) -> None:
+    """The larger pixels that text is read from have the picture's own size, and are left out unless asked for."""
+    plain = Pictures(FakeMedia(), max_pixels=10_000, threads=threads)
+    reading = Pictures(FakeMedia(), max_pixels=10_000, threads=threads, read_text=True)
+    part = an_image(data=a_picture((40, 20)))
+    assert (await plain.read(part)).ocr_pixels is None
+    ocr = (await reading.read(part)).ocr_pixels
+    assert ocr is not None
+    assert OCR_HEADER.unpack_from(ocr) == (20, 40)
 
 
 @pytest.mark.parametrize(
