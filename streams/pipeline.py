@@ -22,7 +22,7 @@ from streams.core.events import ContentEvent
 from streams.core.outcome import DeadLetter, Decided, EventDecodeError, Fault, Outcome, RawRecord
 from streams.core.subject import subject_of
 from streams.core.wire import decode_event
-from streams.ports import Clock, Detector, PolicySource
+from streams.ports import Clock, DeclaredDetector, Detector, PolicySource
 
 __all__ = ["EVENT_SIGNALS", "Deps", "gather_signals", "our_fault", "process", "process_batch"]
 
@@ -42,6 +42,7 @@ class Deps:
     policies: PolicySource
     clock: Clock
     deadline_s: float
+    declared: Sequence[DeclaredDetector] = ()
 
 
 @dataclass(slots=True)
@@ -74,7 +75,8 @@ async def process_batch(records: Sequence[RawRecord], deps: Deps) -> list[Outcom
     decoded = deps.clock.monotonic()
     live = list(cases.values())
     deadline = Deadline.after(started, deps.deadline_s)
-    signal_sets = await gather_signals([case.event for case in live], deps.detectors, deadline, deps.clock)
+    detectors = [*deps.detectors, *(declared.bound_to(bundle) for declared in deps.declared)]
+    signal_sets = await gather_signals([case.event for case in live], detectors, deadline, deps.clock)
     gathered = deps.clock.monotonic()
     for case in live:
         case.timings_ms["decode"] = (decoded - started) * 1e3

@@ -2,7 +2,7 @@
 
     B = D A L Aᵀ Dᵀ        [16, 16]; a bit is one where B lies above its median
 
-L is the picture's luma [H, W]. A averages it down to 64 × 64 (two passes of a box filter, then every centre) and D takes
+L is the picture's luma [H, W]. A averages it down to 64 × 64 (two passes of a box filter, then the centres) and D takes
 the 16 lowest frequencies above the constant one. Everything before the median is linear, so A is one matrix per side
 length. Written from the description in "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm"
 (Facebook, 2019) and checked against its published hashes. Pure numpy; no files.
