@@ -150,6 +150,7 @@ def _direct_options(settings: Settings) -> DirectOptions:
         group=settings.group,
         topic=settings.topic("incoming"),
         drain_s=settings.drain_s,
+        session_timeout_s=settings.session_timeout_s,
         rebalance_timeout_s=_rebalance_s(settings),
     )
 
@@ -168,7 +169,7 @@ def _faust_options(settings: Settings) -> dict[str, Any]:
         "stream_buffer_maxsize": 256,
         "broker_commit_interval": 0.5,
         "broker_max_poll_records": 500,
-        "broker_session_timeout": 10,
+        "broker_session_timeout": settings.session_timeout_s,
         "broker_heartbeat_interval": 2,
         "broker_request_timeout": 60,
         "broker_rebalance_timeout": int(_rebalance_s(settings)),

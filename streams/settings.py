@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     topic_prefix: str = Field("content.", description="put before incoming, verdicts, flagged, novel, deadletter")
     worker_id: str = Field("", description="name of this worker in headers and logs; empty: host and pid")
 
+    session_timeout_s: Annotated[float, Ge(1)] = Field(
+        10.0, description="a worker that is silent for this long is dead to Kafka; brokers allow 6 and above"
+    )
     consumer: Literal["direct", "agent"] = Field(
         "direct", description="direct: a consumer of our own; agent: a Faust agent, slower, with Faust's tables"
     )
