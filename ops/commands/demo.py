@@ -83,6 +83,7 @@ def demo(
             if keep:
                 _wait(stack, console)
     except KeyboardInterrupt:
+        console.print("interrupted; everything that was started is stopped", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
     well = played.collector.complete and not played.collector.surprises()
     if well:

@@ -29,6 +29,7 @@ from streams.settings import Settings
 WORKER = "worker"
 SERVER_NAMES = (WORKER, "triton", "broker", "kafka-1")
 PARTITIONS = 4
+DRAIN_S = 5  # who stops a demo does not want to wait for what is in flight
 Tell = Callable[[str], None]
 
 
@@ -124,10 +125,11 @@ class DemoStack:
             "WEIR_KAFKA_BOOTSTRAP": self.bootstrap,
             "WEIR_TRITON_URL": triton_url,
             "WEIR_MEDIA_ROOTS": str(self._plan.media.resolve()),
+            "WEIR_DRAIN_S": str(DRAIN_S),
         }
         # Without the supervisor: a worker that crashes here is something to show, not to start again.
         argv = [sys.executable, "-m", "ops.cli", "worker", "--no-supervisor"]
-        return start_server(ServerCommand(WORKER, argv, self.folder, env, grace_s=10), Lifetime.WITH_PARENT)
+        return start_server(ServerCommand(WORKER, argv, self.folder, env, grace_s=DRAIN_S + 3), Lifetime.WITH_PARENT)
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def build_report(played: Played, around: Circumstances) -> RunReport:
         ("Broker", f"{around.kafka} Kafka"),
         ("Model", models or "none answered"),
         ("Tier", versions.tier if versions else "none"),
-        ("Policies", versions.policy if versions else "none"),
+        ("Policies", _short(versions.policy) if versions else "none"),
         ("First verdict", f"{around.first_verdict_s:.1f} s after the start"),
         ("Machine", f"{around.cores} cores"),
     )
@@ -52,6 +52,12 @@ def build_report(played: Played, around: Circumstances) -> RunReport:
         dead_letters=[row for row in rows if isinstance(row, DeadLetterRow)],
         notes=_notes(played, around, versions.tier if versions else ""),
     )
+
+
+def _short(policy: str) -> str:
+    """`name@version#hash` with as much of the hash as people compare."""
+    name, _, digest = policy.partition("#")
+    return f"{name}#{digest[:12]}" if digest else name
 
 
 def _notes(played: Played, around: Circumstances, tier: str) -> list[str]:
@@ -116,7 +122,9 @@ def summary(report: RunReport, played: Played, around: Circumstances, path: str)
 
 
 def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f} ms"
+    if value is None:
+        return "–"
+    return f"{value:.0f} ms" if value < 1_000 else f"{value / 1000:,.1f} s"
 
 
 def _rounded(value: float | None) -> float | None:

@@ -242,4 +242,4 @@ def _bar(share: float) -> str:
 def _ms(value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:,.0f} ms" if value < 10_000 else f"{value / 1000:,.1f} s"
+    return f"{value:.0f} ms" if value < 1_000 else f"{value / 1000:,.1f} s"
