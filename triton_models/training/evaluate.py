@@ -15,14 +15,17 @@ import numpy.typing as npt
 from policies.engine.taxonomy import CATEGORIES
 from triton_models.contract import LABELS
 from triton_models.serving.fuse import Fuser
+from triton_models.training.bias import bias_table, measure_bias
 from triton_models.training.datasets import Row
 from triton_models.training.evaluation_sets import LANGUAGES, Case, read_hatecheck, read_multilingual_hatecheck
 from triton_models.training.judge import TextMembers, fused_text
 from triton_models.training.progress import Progress
 from triton_models.training.report import Views, by_functionality, by_set, measure_views, toxic
+from triton_models.training.robustness import measure_disguises
 
 FloatArray = npt.NDArray[np.float32]
 HATE: Final = CATEGORIES.index("hate")
+HARASSMENT: Final = CATEGORIES.index("harassment")
 
 
 def evaluate_release(
@@ -38,7 +41,27 @@ def evaluate_release(
     for name, cases in functional_sets(data).items():
         with progress.stage(f"judge {name}", len(cases)) as advance:
             report[name] = judge_cases(cases, _views(members, fuser, [case.text for case in cases], advance))
+    report["tables"] = extra_tables(members, fuser, rows=test, data=data, progress=progress)
     return report
+
+
+def extra_tables(
+    members: TextMembers, fuser: Fuser, *, rows: Sequence[Row], data: Path, progress: Progress
+) -> dict[str, Any]:
+    """What disguises cost, and bias towards identity terms."""
+
+    def judge(texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        scores = fused_text(fuser, members.opinions(texts))
+        return np.fmax(scores[:, HATE], scores[:, HARASSMENT]).astype(np.float64)
+
+    tables = {}
+    with progress.stage("judge disguises", 1) as advance:
+        tables["Disguised texts"] = measure_disguises(rows, judge)
+        advance(1)
+    with progress.stage("judge identity templates", 1) as advance:
+        tables["Bias towards identity terms"] = bias_table(measure_bias(data, judge))
+        advance(1)
+    return tables
 
 
 def functional_sets(data: Path) -> dict[str, list[Case]]:
