@@ -52,13 +52,13 @@ def scan(lists: CompiledLists, texts: Sequence[TextPart], locale: str) -> Signal
     for part in texts:
         _scan_part(lists, part, locale, found=found)
     for item, result in zip(lists.lists, found, strict=True):
-        spans = _distinct(result.spans)
+        spans = _distinct(result.spans) if result.spans else ()
         made.values[item.hits_signal] = len(spans)
-        made.values[item.matches_signal] = tuple(sorted({s.term for s in spans}))
+        made.values[item.matches_signal] = tuple(sorted({s.term for s in spans})) if spans else ()
         if spans:
             made.spans[item.hits_signal] = spans
             made.origin[item.hits_signal] = spans[0].part
-        if any(e.severity is not None for e in item.entries):
+        if item.graded:
             made.values[item.severity_signal] = result.severity or 0
     return made
 

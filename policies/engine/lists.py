@@ -40,21 +40,16 @@ class TermList:
     entries: tuple[Entry, ...]
     allow: tuple[str, ...] = ()
     explicit: bool = False
+    graded: bool = field(init=False)  # some entry carries a severity
+    hits_signal: str = field(init=False)  # list.<name>.hits
+    matches_signal: str = field(init=False)  # list.<name>.matches
+    severity_signal: str = field(init=False)  # list.<name>.severity
 
-    @property
-    def hits_signal(self) -> str:
-        """`list.<name>.hits`."""
-        return f"list.{self.name}.hits"
-
-    @property
-    def matches_signal(self) -> str:
-        """`list.<name>.matches`."""
-        return f"list.{self.name}.matches"
-
-    @property
-    def severity_signal(self) -> str:
-        """`list.<name>.severity`."""
-        return f"list.{self.name}.severity"
+    def __post_init__(self) -> None:
+        """Work out once what every scan asks for."""
+        object.__setattr__(self, "graded", any(entry.severity is not None for entry in self.entries))
+        for what in ("hits", "matches", "severity"):
+            object.__setattr__(self, f"{what}_signal", f"list.{self.name}.{what}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +94,7 @@ def list_signal_specs(lists: Iterable[TermList]) -> tuple[SignalSpec, ...]:
             SignalSpec(item.hits_signal, "int", f"entries of list {item.name} found", owner, 0, None, modality="text"),
             SignalSpec(item.matches_signal, "strs", f"which entries of list {item.name}", owner, modality="text"),
         ]
-        if any(e.severity is not None for e in item.entries):
+        if item.graded:
             made.append(
                 SignalSpec(
                     item.severity_signal, "int", f"the worst entry of list {item.name}", owner, 0, 7, modality="text"
