@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ops.commands.policy_check import check
+from ops.commands.policy_reference import catalogue, schema
 from ops.commands.policy_selftest import run_tests
 
 app = typer.Typer(
@@ -19,3 +20,5 @@ def _policy() -> None:
 
 app.command()(check)
 app.command("test")(run_tests)
+app.command()(catalogue)
+app.command()(schema)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,24 +16,35 @@ from rich.console import Console
 from ops.commands.policy_folder import LIBRARY, FolderArgument, Json, catalogue, print_problem
 from ops.exits import NO, OK
 from policies.engine.check import CheckResult, check_folder
+from policies.engine.sarif import to_sarif
 
 
 def check(
     folder: FolderArgument = LIBRARY,
     *,
     as_json: Json = False,
+    sarif: Annotated[Path | None, typer.Option("--sarif", help="Write a SARIF report here, for code review.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
 ) -> None:
     """Check every file of a folder and print every problem at once. Exit code 1 when there is an error.
 
-    Example: `weir policy check policies/library`
+    Examples: `weir policy check policies/library` · `weir policy check my-policies --strict --sarif check.sarif`
     """
     result = check_folder(folder, catalogue(), today=datetime.now(UTC).date())
+    if sarif is not None:
+        sarif.write_text(json.dumps(to_sarif(result.problems, version=_version()), indent=2), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(_as_json(result), indent=2, ensure_ascii=False))
     else:
         _print(result)
     raise typer.Exit(NO if result.errors or (strict and result.warnings) else OK)
+
+
+def _version() -> str:
+    try:
+        return installed_version("weir")
+    except PackageNotFoundError:
+        return "0"  # run from a checkout that is not installed
 
 
 def _as_json(result: CheckResult) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Signals of detectors that a deployment may or may not run: hash banks and counters.
+"""Signals of detectors that a deployment may or may not run: counters.
 
 Always in the catalogue, so that policies may speak of them; without such a detector they are absent and match nothing.
 A detector that declares one of these names itself takes precedence.
@@ -10,19 +10,9 @@ from typing import Final
 
 from policies.engine.signals import SignalSpec
 
-HASH_OWNER: Final = "hashes"
 COUNTER_OWNER: Final = "counters"
 
 OPTIONAL_SIGNALS: Final[tuple[SignalSpec, ...]] = (
-    SignalSpec("hash.known.hits", "int", "images found in a bank of known harm", HASH_OWNER, 0, None, modality="image"),
-    SignalSpec("hash.known.banks", "strs", "which banks", HASH_OWNER, modality="image"),
-    SignalSpec("hash.known.distance", "int", "the nearest PDQ distance", HASH_OWNER, 0, 256, modality="image"),
-    SignalSpec(
-        "hash.minors.hits", "int", "images found in a bank of abuse of minors", HASH_OWNER, 0, None, modality="image"
-    ),
-    SignalSpec(
-        "hash.benign.hits", "int", "images found in a bank of false alarms", HASH_OWNER, 0, None, modality="image"
-    ),
     SignalSpec("velocity.posts_1h", "int", "posts of the author in the last hour", COUNTER_OWNER, 0),
     SignalSpec("velocity.duplicates_1h", "int", "near-identical posts of anybody in the last hour", COUNTER_OWNER, 0),
     SignalSpec("velocity.recipients_1h", "int", "people the author wrote to in the last hour", COUNTER_OWNER, 0),
