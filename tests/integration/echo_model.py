@@ -38,6 +38,18 @@ raise RuntimeError("this model cannot be loaded, on purpose")
 """
 
 
+_SLOW_MODEL = """\
+import time
+
+time.sleep(60)  # as if it loaded for a minute
+"""
+
+
+def write_slow_repository(folder: Path) -> Path:
+    """A model repository whose model loads for longer than any test waits; its path."""
+    return _write(folder, _SLOW_MODEL)
+
+
 def write_echo_repository(folder: Path) -> Path:
     """A model repository with the echo model; its path."""
     return _write(folder, _MODEL)

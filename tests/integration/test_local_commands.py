@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from ops.local.process import ProcessId, wait_until
+from ops.local.guard import SHM, guard_mark
+from ops.local.process import ProcessId, running_guard, wait_until
 from ops.local.services import Service, stop_service
-from tests.integration.echo_model import write_echo_repository
+from tests.integration.echo_model import write_echo_repository, write_slow_repository
 
 pytestmark = pytest.mark.integration
 
@@ -87,6 +88,27 @@ def test_triton_in_the_background(weir: Weir, tmp_path: Path) -> None:
     assert service["addresses"].keys() == {"grpc", "http", "metrics", "model"}
     assert weir("triton", "stop").returncode == 0
     assert weir.json("triton", "status", code=1)["running"] is False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_start_that_is_broken_off(weir: Weir, tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C while Triton starts leaves nothing; after kill -9 `weir down` finds what the start left, and ends it."""
+    repository = write_slow_repository(tmp_path / "repository")
+    argv = [sys.executable, "-m", "ops.cli", "triton", "start", "--model", "echo", "--repository", str(repository)]
+    with subprocess.Popen(argv, env={**os.environ, "WEIR_HOME": str(weir.home)}, stderr=subprocess.DEVNULL) as starting:
+        run = weir.home / "run"
+        assert wait_until(lambda: running_guard(run, "triton") is not None, 60)
+        guard = running_guard(run, "triton")
+        assert guard is not None
+        mark = guard_mark(guard.pid)
+        assert wait_until(lambda: bool(list(SHM.glob(f"*{mark}-*"))), 30)
+        starting.send_signal(number)
+        starting.wait(60)
+    if number is signal.SIGKILL:
+        assert guard.alive()
+        assert weir("down").returncode == 0
+    assert not guard.alive()
+    assert list(SHM.glob(f"*{mark}-*")) == []
 
 
 def test_missing_repository_is_exit_code_3(weir: Weir, tmp_path: Path) -> None:
