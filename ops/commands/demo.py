@@ -17,7 +17,7 @@ from rich.console import Console
 
 from ops.demo.play import NoAnswerError, Place, Played, play
 from ops.demo.stack import DemoStack, StackPlan, interruptible
-from ops.demo.tell import Circumstances, build_report, print_summary, summary
+from ops.demo.tell import Circumstances, build_report, print_summary, summary, well
 from ops.demo.view import LiveView, PlainView, QuietView, View
 from ops.exits import NO, OK
 from ops.local.errors import LocalStackError
@@ -85,10 +85,10 @@ def demo(
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started is stopped", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
-    well = played.collector.complete and not played.collector.surprises()
-    if well:
-        stack.forget()
-    raise typer.Exit(OK if well else NO)
+    if not well(played):
+        raise typer.Exit(NO)
+    stack.forget()
+    raise typer.Exit(OK)
 
 
 def _play(stack: DemoStack, settings: Settings, samples: Sequence[Sample], view: View, *, rate: float) -> Played:

@@ -54,6 +54,16 @@ def build_report(played: Played, around: Circumstances) -> RunReport:
     )
 
 
+def judged_by_model(played: Played) -> bool:
+    """Whether the model answered at least once."""
+    return any(isinstance(row, EventRow) and row.verdict.versions.models for row in played.collector.rows.values())
+
+
+def well(played: Played) -> bool:
+    """Whether all is as it must be: every sample answered, each in its kind, and the model took part."""
+    return played.collector.complete and not played.collector.surprises() and judged_by_model(played)
+
+
 def _short(policy: str) -> str:
     """`name@version#hash` with as much of the hash as people compare."""
     name, _, digest = policy.partition("#")
@@ -69,6 +79,8 @@ def _notes(played: Played, around: Circumstances, tier: str) -> list[str]:
             "Reference tier: a small model that runs on two cores. Its card says what it cannot judge; it has seen no "
             "photographs of harm."
         )
+    if not judged_by_model(played):
+        notes.append("Not as expected: no verdict was judged by the model; only rules and lists decided.")
     notes += [f"Not as expected: {surprise}." for surprise in played.collector.surprises()]
     notes += [f"Unanswered: {sample.id} ({sample.note})." for sample in played.collector.unanswered()]
     return notes

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from ops.demo.collect import Collector, source_of, timings
 from ops.demo.play import Played
-from ops.demo.tell import Circumstances, build_report, print_summary, summary
+from ops.demo.tell import Circumstances, build_report, print_summary, summary, well
 from ops.demo.view import LiveView, PlainView, QuietView, row_line
 from ops.local.services import KafkaKind
 from ops.report import DeadLetterRow, EventRow
@@ -160,6 +162,20 @@ def test_the_summary_tells_what_is_missing() -> None:
     assert told["policy"] == "library@1#0123456789abcdef"
     assert any(GOOD.id in note for note in report.notes)
     assert dict(report.setting)["Policies"] == "library@1#0123456789ab"
+
+
+def test_a_run_is_well_when_all_is_answered_and_the_model_took_part() -> None:
+    """An unanswered sample, or a model that never answered, makes the run a failure."""
+    collector = Collector([GOOD], "content.incoming")
+    assert not well(Played(collector, 0.0, 0.0))
+    collector.acked(0, 0, 0, at=1.0)
+    collector.answered(answer(GOOD, 0), at=1.1)
+    assert well(Played(collector, 0.0, 0.0))
+    row = collector.rows[0]
+    assert isinstance(row, EventRow)
+    alone = msgspec.structs.replace(row.verdict, versions=Versions("library@1#01", {}, "none"))
+    collector.rows[0] = replace(row, verdict=alone)
+    assert not well(Played(collector, 0.0, 0.0))
 
 
 def test_the_summary_is_printed_with_the_way_to_the_report() -> None:
