@@ -25,6 +25,7 @@ _COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "tail": ("ops.commands.tail", "tail", "Follow a topic."),
     "judge": ("ops.commands.judge", "judge", "Judge a file of events without Kafka."),
     "policy": ("ops.commands.policy", "app", "Check and test policies."),
+    "bank": ("ops.commands.bank", "app", "Import and look after hashes of known pictures."),
     "model": ("ops.commands.model", "app", "Fetch, assemble, train and evaluate the served ensemble."),
     "kafka": ("ops.commands.kafka", "app", "Run Kafka on this machine."),
     "triton": ("ops.commands.triton", "app", "Run Triton on this machine."),
