@@ -65,10 +65,14 @@ class TextTower:
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """`[N, 384]` float32, unit length, in the order of `texts`; texts beyond MAX_TOKENS lose their end."""
         out = np.zeros((len(texts), EMBEDDING_WIDTH), dtype=np.float32)
-        tokens = [self._tokenizer.encode(text, max_pieces=MAX_TOKENS) for text in texts]
+        tokens = [self.pieces(text) for text in texts]
         for rows in batches([len(ids) for ids in tokens]):
             out[rows] = self._run([tokens[row] for row in rows])
         return out
+
+    def pieces(self, text: str) -> list[int]:
+        """The ids that the tower reads for `text`."""
+        return self._tokenizer.encode(text, max_pieces=MAX_TOKENS)
 
     def _run(self, batch: Sequence[Sequence[int]]) -> FloatArray:
         lengths = np.array([len(ids) for ids in batch], dtype=np.int32)
