@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ops.commands.policy_check import check
+from ops.commands.policy_diff import diff
 from ops.commands.policy_explain import explain_file
 from ops.commands.policy_reference import catalogue, schema
 from ops.commands.policy_selftest import run_tests
@@ -21,6 +22,7 @@ def _policy() -> None:
 
 app.command()(check)
 app.command("test")(run_tests)
+app.command()(diff)
 app.command("explain")(explain_file)
 app.command()(catalogue)
 app.command()(schema)

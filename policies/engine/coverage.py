@@ -1,6 +1,7 @@
 """What a bundle's examples exercise: rules hit and nearly hit, comparisons seen true and false, both sides of numbers.
 
-A near miss is an example in which the rule did not match, but would have with one comparison turned around.
+A near miss is an example in which the rule did not match, but would have with one comparison of a value that is there
+turned around.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import count
 from typing import Final
 
 from policies.engine.bundle import PolicyBundle
-from policies.engine.conditions import count_leaves, walk
+from policies.engine.conditions import walk
 from policies.engine.event_signals import find_spec
 from policies.engine.judgement import judge
 from policies.engine.leaves import All, Condition, Leaf, Not, Points, Threshold
@@ -87,8 +88,11 @@ def _note(covered: RuleCoverage, signals: SignalSet, thresholds: Mapping[str, fl
 
 
 def _flips(condition: Condition, signals: SignalSet, thresholds: Mapping[str, float]) -> bool:
-    answers = [leaf_truth(leaf, signals, thresholds) is True for leaf, _ in walk(condition)]
-    for n in range(count_leaves(condition)):
+    leaves = [leaf for leaf, _ in walk(condition)]
+    answers = [leaf_truth(leaf, signals, thresholds) is True for leaf in leaves]
+    for n, leaf in enumerate(leaves):
+        if leaf.signal not in signals.values:
+            continue  # what is not there is not nearly there
         turned = [(not a if k == n else a) for k, a in enumerate(answers)]
         if truth_of(condition, turned):
             return True

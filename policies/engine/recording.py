@@ -114,7 +114,9 @@ def _from_verdict(raw: Mapping[str, Any]) -> Recording:
 
 
 def _object(raw: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = raw.get(name) or {}
+    found = raw.get(name)
+    if found is None:
+        return {}
     if not isinstance(found, dict):
         raise RecordingError(f"{name!r} must be an object")
     return found
