@@ -115,10 +115,15 @@ def _view(console: Console, total: int, *, as_json: bool) -> View:
 
 def _assembled(home: Path, view: View) -> Path:
     """The model repository, assembled if it is not."""
-    from triton_models.assemble import assemble
+    from triton_models.assemble import AssembleError, AssembleOptions, assemble_release
 
-    view.tell("looking for the assembled model")
-    return Path(assemble(home))
+    def fetching(part: str, done: int, total: int) -> None:
+        view.progress(f"fetching {part}", done, total)
+
+    try:
+        return assemble_release(home, AssembleOptions(step=view.tell, fetching=fetching)).repository
+    except AssembleError as exc:
+        raise LocalStackError(f"the model cannot be assembled: {exc}") from exc
 
 
 def _cores() -> int:

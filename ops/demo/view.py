@@ -24,6 +24,9 @@ class View(Protocol):
     def tell(self, what: str) -> None:
         """What is being done now."""
 
+    def progress(self, what: str, done: int, total: int) -> None:
+        """How far a long step is, in bytes."""
+
     def show(self, row: EventRow | DeadLetterRow) -> None:
         """An event has its answer."""
 
@@ -35,6 +38,9 @@ class QuietView:
     """Shows nothing."""
 
     def tell(self, what: str) -> None:
+        """Nothing."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
         """Nothing."""
 
     def show(self, row: EventRow | DeadLetterRow) -> None:
@@ -49,10 +55,17 @@ class PlainView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._long = ""
 
     def tell(self, what: str) -> None:
         """A line of its own."""
         self._console.print(f"· {what}", highlight=False)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """A line when it begins; nothing for what is there already."""
+        if what != self._long and done < total:
+            self._long = what
+            self.tell(f"{what} ({total / 1e6:.0f} MB)")
 
     def show(self, row: EventRow | DeadLetterRow) -> None:
         """A line without colours or content."""
@@ -76,6 +89,10 @@ class LiveView:
     def tell(self, what: str) -> None:
         """Beside the spinner."""
         self._spinner.update(text=Text(what))
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Beside the spinner."""
+        self.tell(f"{what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     def show(self, row: EventRow | DeadLetterRow) -> None:
         """At the foot of the table."""

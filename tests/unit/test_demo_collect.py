@@ -200,6 +200,7 @@ def test_views_show_notes_and_never_content() -> None:
     console = Console(record=True, width=160, force_terminal=True, file=StringIO())
     for view in (PlainView(console), LiveView(console, 2), QuietView()):
         view.tell("publishing")
+        view.progress("fetching a part", 1, 2_000_000)
         for row in rows:
             view.show(row)
         view.close()
