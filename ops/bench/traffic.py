@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from streams.core.wire import decode_verdict, encode_event
 
 Source = tuple[int, int]
 """Partition and offset of a record of the incoming topic."""
+
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers are killed on purpose here
 
 CONTENTS: Final = 200  # pieces of content that the events concern: several events each, in order
 BROKEN_EVERY: Final = 50  # one record in so many is no event

@@ -50,9 +50,9 @@ class WorkerProcess:
         def seen() -> bool:
             with contextlib.suppress(psutil.NoSuchProcess):
                 found[:] = psutil.Process(self._process.pid).children()
-            return bool(found)
+            return bool(found) or self._process.poll() is not None
 
-        if not wait_until(seen, timeout_s):
+        if not wait_until(seen, timeout_s) or not found:
             raise LocalStackError("the worker's supervisor has no child", log_tail=log_tail(self.log))
         return found[0]
 
@@ -63,6 +63,7 @@ class WorkerProcess:
     def stop(self, timeout_s: float = 60.0) -> int:
         """SIGTERM to the supervisor, as a deployment would; its exit code."""
         if self._process.poll() is None:
+            self.child()  # from then on the supervisor passes signals on
             self._process.terminate()
         try:
             return self._process.wait(timeout_s)
@@ -77,7 +78,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """Kill -9 both."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            for process in [*psutil.Process(self._process.pid).children(recursive=True)]:
+            for process in psutil.Process(self._process.pid).children(recursive=True):
                 process.kill()
         self._process.kill()
         self._process.wait()
@@ -97,5 +98,8 @@ class WorkerProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.alive():
-            self.stop(20.0)
+        try:
+            if self.alive():
+                self.stop(20.0)
+        finally:
+            self.kill()
