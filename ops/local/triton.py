@@ -41,6 +41,7 @@ from ops.local.triton_files import (
     check_repository,
     check_shared_memory,
     find_triton,
+    shared_memory_mib,
 )
 from triton_models.contract import MODEL_NAME
 
@@ -152,8 +153,8 @@ def preflight(repository: Path, model: str) -> TritonFiles:
     check_platform()
     files = find_triton()
     check_libraries(files)
-    check_shared_memory()
     check_repository(repository, model)
+    check_shared_memory(shared_memory_mib((repository / model / "config.pbtxt").read_text(encoding="utf-8")))
     return files
 
 

@@ -10,6 +10,7 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,9 @@ from ops.local.guard import SHM
 
 WHEEL = "nvidia-pytriton"
 GLIBC_MIN = (2, 35)
-SHM_MIN_BYTES = 64 * 1024 * 1024  # 2 instances x (inputs + outputs of a batch of 32 with OCR pictures), rounded up
+SHM_INSTANCE_MIB = 30  # measured: 28 MiB a model instance after batches of 32 posts with pictures to read text in
+SHM_SERVER_MIB = 4
+_COUNT = re.compile(r"instance_group\b[^\]]*?\bcount\s*:\s*(\d+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +107,21 @@ def check_libraries(files: TritonFiles) -> None:
             raise LocalStackError(f"{binary.name} misses {', '.join(missing)}", hint=_library_hint(missing[0]))
 
 
-def check_shared_memory(folder: Path = SHM, wanted_bytes: int = SHM_MIN_BYTES) -> None:
+def shared_memory_mib(config: str) -> int:
+    """How much shared memory the Python backend may come to use for a model with this `config.pbtxt`."""
+    found = _COUNT.search(config)
+    return SHM_SERVER_MIB + SHM_INSTANCE_MIB * (int(found[1]) if found else 1)
+
+
+def check_shared_memory(wanted_mib: int, folder: Path = SHM) -> None:
     """Shared memory is there, writable and large enough for the Python backend."""
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise LocalStackError(f"{folder} is not a folder that we may write to", hint="mount a tmpfs there")
-    free = shutil.disk_usage(folder).free
-    if free < wanted_bytes:
+    free_mib = shutil.disk_usage(folder).free // 2**20
+    if free_mib < wanted_mib:
         raise LocalStackError(
-            f"{folder} has {free // 2**20} MiB free; Triton needs {wanted_bytes // 2**20}",
-            hint="in a container: --shm-size=256m; else remove what lies there or mount it larger",
+            f"{folder} has {free_mib} MiB free; Triton needs {wanted_mib}",
+            hint=f"in a container: --shm-size={2 * wanted_mib}m; else remove what lies there or mount it larger",
         )
 
 

@@ -15,10 +15,16 @@ import tritonclient.grpc as grpc_client
 
 from ops.local.errors import LocalStackError
 from ops.local.guard import SHM, guard_mark
-from ops.local.process import ProcessId, wait_until
-from ops.local.shared_memory import sweep
+from ops.local.layout import private_folder
+from ops.local.process import ProcessId, running_guard, wait_until
+from ops.local.shared_memory import is_orphan, sweep
 from ops.local.triton import EmbeddedTriton, TritonOptions, TritonPorts, model_ready
-from tests.integration.echo_model import ECHO_MODEL, write_broken_repository, write_echo_repository
+from tests.integration.echo_model import (
+    ECHO_MODEL,
+    write_broken_repository,
+    write_echo_repository,
+    write_slow_repository,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -130,6 +136,17 @@ def test_model_that_cannot_be_loaded(tmp_path: Path) -> None:
         EmbeddedTriton(tmp_path / "home", repository, TritonOptions(model=ECHO_MODEL))
     assert "ended while it started" in caught.value.what
     assert "cannot be loaded, on purpose" in str(caught.value)
+
+
+def test_model_that_takes_too_long(tmp_path: Path) -> None:
+    """After the time for starting, the server is ended and the error says how long was waited."""
+    repository = write_slow_repository(tmp_path / "repository")
+    before = set(SHM.iterdir())
+    with pytest.raises(LocalStackError, match=r"triton was not ready after 1 s"):
+        EmbeddedTriton(tmp_path / "home", repository, TritonOptions(model=ECHO_MODEL, start_timeout_s=1))
+    left = {path.name for path in set(SHM.iterdir()) - before}
+    assert not any(is_orphan(name) for name in left)
+    assert running_guard(private_folder(tmp_path / "home"), "triton") is None
 
 
 def test_repository_that_is_not_there(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ops.docker.without import main as filter_lock
 from ops.docker.without import without
 from ops.local.kafka_jars import POM
 from ops.local.topics import DEADLETTER_MAX_BYTES
-from ops.local.triton_files import SHM_MIN_BYTES
+from ops.local.triton_files import shared_memory_mib
 from streams.settings import Settings
 from triton_models.contract import MODEL_NAME
 
@@ -26,7 +26,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 LONG_RUNNING = ("kafka", "triton", "worker")
 ONCE = ("topics", "models")
 DOCKERFILES = sorted((ROOT / "ops" / "docker").glob("*.Dockerfile"))
-BYTES = {"mb": 2**20, "gb": 2**30}
+MIB = {"mb": 1, "gb": 1024}
 
 
 def dockerfile(name: str) -> str:
@@ -115,10 +115,10 @@ def test_model_is_served_from_where_it_is_assembled() -> None:
 
 
 def test_shared_memory_is_enough_for_triton() -> None:
-    """Docker's default of 64 MB is what the embedded server refuses to start with; here it is well above."""
+    """Thirty-two cores, and so as many instances, may read pictures at the same time."""
     size = re.fullmatch(r"(\d+)(mb|gb)", SERVICES["triton"]["shm_size"])
     assert size is not None
-    assert int(size[1]) * BYTES[size[2]] >= 4 * SHM_MIN_BYTES
+    assert int(size[1]) * MIB[size[2]] >= shared_memory_mib("instance_group [ { count: 32 kind: KIND_CPU } ]")
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "kafka"])

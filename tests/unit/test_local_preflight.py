@@ -203,8 +203,18 @@ def test_shared_memory_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A small /dev/shm is told with both sizes and the flag that containers need."""
     usage = type(shutil.disk_usage(tmp_path))
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(2**26, 2**24, 2**20 * 48))
-    with pytest.raises(LocalStackError, match=r"48 MiB free; Triton needs 64\n.*--shm-size"):
-        triton_files.check_shared_memory(tmp_path)
+    with pytest.raises(LocalStackError, match=r"48 MiB free; Triton needs 64\n.*--shm-size=128m"):
+        triton_files.check_shared_memory(64, tmp_path)
+    triton_files.check_shared_memory(48, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "mib"),
+    [("", 34), ("instance_group [ { kind: KIND_CPU count: 1 } ]", 34), ("instance_group [\n  { count: 16 }\n]", 484)],
+)
+def test_shared_memory_follows_the_instances(config: str, mib: int) -> None:
+    """Each instance of the model keeps its own pool: more cores need more."""
+    assert triton_files.shared_memory_mib(config) == mib
 
 
 def test_shared_memory_is_not_there(tmp_path: Path) -> None:
@@ -212,14 +222,14 @@ def test_shared_memory_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "none", tmp_path / "file"):
         with pytest.raises(LocalStackError, match="not a folder that we may write to"):
-            triton_files.check_shared_memory(folder)
+            triton_files.check_shared_memory(1, folder)
 
 
 def test_shared_memory_is_not_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A /dev/shm that we may not write to is told (asked of the system: root may always)."""
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     with pytest.raises(LocalStackError, match="not a folder that we may write to"):
-        triton_files.check_shared_memory(tmp_path)
+        triton_files.check_shared_memory(1, tmp_path)
 
 
 def test_model_is_not_assembled(tmp_path: Path) -> None:
