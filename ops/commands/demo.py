@@ -20,6 +20,7 @@ from ops.demo.stack import DemoStack, StackPlan, interruptible
 from ops.demo.tell import Circumstances, build_report, print_summary, summary, well
 from ops.demo.view import LiveView, PlainView, QuietView, View
 from ops.exits import NO, OK
+from ops.local.assembled import assembled_repository
 from ops.local.errors import LocalStackError
 from ops.local.services import KafkaKind
 from ops.report import render_report
@@ -64,7 +65,7 @@ def demo(
     samples = load_samples()
     console = Console(stderr=as_json)
     view = _view(console, len(samples), as_json=as_json)
-    plan = StackPlan(settings, kafka, MEDIA, lambda: _assembled(settings.home, view))
+    plan = StackPlan(settings, kafka, MEDIA, lambda: assembled_repository(settings.home, view.tell))
     try:
         with interruptible(), DemoStack(plan) as stack:
             with closing(view):
@@ -111,19 +112,6 @@ def _view(console: Console, total: int, *, as_json: bool) -> View:
     if as_json:
         return QuietView()
     return LiveView(console, total) if console.is_terminal else PlainView(console)
-
-
-def _assembled(home: Path, view: View) -> Path:
-    """The model repository, assembled if it is not."""
-    from triton_models.assemble import AssembleError, AssembleOptions, assemble_release
-
-    def fetching(part: str, done: int, total: int) -> None:
-        view.progress(f"fetching {part}", done, total)
-
-    try:
-        return assemble_release(home, AssembleOptions(step=view.tell, fetching=fetching)).repository
-    except AssembleError as exc:
-        raise LocalStackError(f"the model cannot be assembled: {exc}") from exc
 
 
 def _cores() -> int:

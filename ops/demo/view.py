@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from ops.lines import ACTION_STYLES, score_words
 from ops.report import DeadLetterRow, EventRow
 
 SHOWN_ROWS = 14
+_NUMBER = re.compile(r"\d+")
 
 
 class View(Protocol):
@@ -23,9 +25,6 @@ class View(Protocol):
 
     def tell(self, what: str) -> None:
         """What is being done now."""
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """How far a long step is, in bytes."""
 
     def show(self, row: EventRow | DeadLetterRow) -> None:
         """An event has its answer."""
@@ -40,9 +39,6 @@ class QuietView:
     def tell(self, what: str) -> None:
         """Nothing."""
 
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
-
     def show(self, row: EventRow | DeadLetterRow) -> None:
         """Nothing."""
 
@@ -55,17 +51,14 @@ class PlainView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._long = ""
+        self._last = ""
 
     def tell(self, what: str) -> None:
-        """A line of its own."""
-        self._console.print(f"· {what}", highlight=False)
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """A line when it begins; nothing for what is there already."""
-        if what != self._long and done < total:
-            self._long = what
-            self.tell(f"{what} ({total / 1e6:.0f} MB)")
+        """A line of its own; a step that only counts on is not a new line."""
+        step = _NUMBER.sub("#", what)
+        if step != self._last:
+            self._console.print(f"· {what}", highlight=False)
+        self._last = step
 
     def show(self, row: EventRow | DeadLetterRow) -> None:
         """A line without colours or content."""
@@ -89,10 +82,6 @@ class LiveView:
     def tell(self, what: str) -> None:
         """Beside the spinner."""
         self._spinner.update(text=Text(what))
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Beside the spinner."""
-        self.tell(f"{what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     def show(self, row: EventRow | DeadLetterRow) -> None:
         """At the foot of the table."""
