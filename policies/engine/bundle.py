@@ -12,6 +12,7 @@ from typing import Final
 from policies.engine.banks import Bank
 from policies.engine.compiler import Program, compile_conditions
 from policies.engine.conditions import walk
+from policies.engine.counters import BUILT_IN, Counter
 from policies.engine.event_signals import find_spec
 from policies.engine.globs import glob_matches
 from policies.engine.lists import CompiledLists
@@ -44,6 +45,7 @@ class PolicyBundle:
     program: Program
     size_bytes: int = 0
     banks: tuple[Bank, ...] = ()
+    counters: tuple[Counter, ...] = BUILT_IN
     suppressors: tuple[tuple[int, ...], ...] = ()  # rule number -> the exceptions that may take its match back
     _variants: dict[tuple[int, ...], Variant] = field(default_factory=dict)
 

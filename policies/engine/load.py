@@ -8,13 +8,13 @@ from pathlib import Path
 
 from policies.engine.banks import bank_signal_specs, read_banks
 from policies.engine.bundle import PolicyBundle, compile_policies, find_suppressors
+from policies.engine.counters import counter_signal_specs, read_counters
 from policies.engine.errors import PolicyErrors, Problem, errors_only
 from policies.engine.event_signals import EVENT_SIGNALS
 from policies.engine.list_files import read_lists
 from policies.engine.list_scan import scan
 from policies.engine.lists import compile_lists, list_signal_specs
 from policies.engine.loader import Folder, read_bundle_files, read_folder
-from policies.engine.optional_signals import OPTIONAL_SIGNALS
 from policies.engine.resolve import Resolution, resolve
 from policies.engine.signals import Catalogue, SignalSet, SignalSpec
 from policies.engine.subject import TextPart
@@ -48,11 +48,12 @@ def load(folder: Folder, catalogue: Catalogue) -> Loaded:
     """The bundle of a folder that was read; PolicyErrors when it cannot be used."""
     lists, list_problems = read_lists(folder)
     banks, bank_problems = read_banks(folder)
-    full = Catalogue({spec.name: spec for spec in OPTIONAL_SIGNALS} | catalogue)
-    for spec in (*EVENT_SIGNALS, *list_signal_specs(lists), *bank_signal_specs(banks)):
+    counters, counter_problems = read_counters(folder)
+    full = Catalogue(catalogue)
+    for spec in (*EVENT_SIGNALS, *list_signal_specs(lists), *bank_signal_specs(banks), *counter_signal_specs(counters)):
         full[spec.name] = spec
     resolution = resolve(folder, full)
-    problems = [*resolution.problems, *list_problems, *bank_problems]
+    problems = [*resolution.problems, *list_problems, *bank_problems, *counter_problems]
     if errors_only(problems):
         raise PolicyErrors(problems)
     bundle = PolicyBundle(
@@ -61,6 +62,7 @@ def load(folder: Folder, catalogue: Catalogue) -> Loaded:
         catalogue=full,
         lists=compile_lists(lists),
         banks=tuple(banks),
+        counters=counters,
         program=compile_policies(resolution.policies, full),
         size_bytes=folder.size_bytes,
         suppressors=find_suppressors(resolution.policies),

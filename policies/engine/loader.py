@@ -2,6 +2,7 @@
 
     bundle.yaml        the bundle's name and version
     profiles.yaml      surfaces and review queues
+    counters.yaml      what is counted over earlier events
     *.yaml             one policy each
     lists/*.yaml       one list each
     banks/*.yaml       one bank of known pictures each
@@ -22,11 +23,12 @@ from pydantic import BaseModel
 from policies.engine.errors import Problem
 from policies.engine.schema import BundleFile, ListFile, PolicyFile, ProfilesFile
 from policies.engine.schema_banks import BankFile
+from policies.engine.schema_counters import CountersFile
 from policies.engine.shape import read_shape
 from policies.engine.yaml_nodes import Document, read_yaml
 
 MAX_FILES: Final = 1_000
-NOT_POLICIES: Final = frozenset({"bundle.yaml", "profiles.yaml", "prompts.yaml"})
+NOT_POLICIES: Final = frozenset({"bundle.yaml", "counters.yaml", "profiles.yaml", "prompts.yaml"})
 SUFFIXES: Final = (".yaml", ".yml")
 _FOLDERS: Final = frozenset({"banks", "lists", "taxonomies"})
 
@@ -51,6 +53,7 @@ class Folder:
     banks: list[Written[BankFile]] = field(default_factory=list)
     profiles: Written[ProfilesFile] | None = None
     bundle: Written[BundleFile] | None = None
+    counters: Written[CountersFile] | None = None
     problems: list[Problem] = field(default_factory=list)
     hash: str = ""
     size_bytes: int = 0
@@ -102,6 +105,8 @@ def read_bundle_files(files: dict[str, bytes], *, folder: Path) -> Folder:
             _keep(made, read_yaml(raw, shown), BankFile, made.banks)
         elif name == "profiles.yaml":
             made.profiles = _one(made, read_yaml(raw, shown), ProfilesFile)
+        elif name == "counters.yaml":
+            made.counters = _one(made, read_yaml(raw, shown), CountersFile)
         elif name == "bundle.yaml":
             made.bundle = _one(made, read_yaml(raw, shown), BundleFile)
         elif not top and name not in NOT_POLICIES:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -342,12 +343,18 @@ def test_a_broken_bank_holds_pictures_for_people() -> None:
     assert "known_hashes.minors" in [gap.rule for gap in verdict.undecided]
 
 
+def _dropped(*_: object) -> MutableMapping[str, object]:
+    raise structlog.DropEvent
+
+
 # --- the command ------------------------------------------------------------------------------------------------
 
 
 def test_the_commands_import_list_match_and_remove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A partner's file comes in, a picture is added and found, an entry goes out; exit codes say how it went."""
     monkeypatch.setenv("WEIR_BANKS", str(tmp_path / "banks"))
+    monkeypatch.setattr("streams.telemetry.set_up_logging", lambda *_: None)  # it would keep the runner's streams
+    monkeypatch.setattr("streams.adapters.hash_bank_files.log", structlog.wrap_logger(None, processors=[_dropped]))
     csv, picture = tmp_path / "hashes.csv", tmp_path / "picture.png"
     csv.write_text(f"{PDQ},77,time,tags\nnot a hash,78\n", encoding="utf-8")
     picture.write_bytes(as_file(a_scene(1)))
