@@ -16,6 +16,7 @@ from rich.console import Console
 from ops.exits import NO, OK
 from ops.lines import record_line
 from ops.local.errors import LocalStackError
+from ops.samples.mask import mask_text
 from ops.targets import resolve
 from policies.engine.verdict import Verdict
 from streams.adapters.kafka import KafkaUnavailableError, read_records
@@ -43,7 +44,9 @@ def tail(
     most: Annotated[int, typer.Option("--max", min=0, help="Stop after so many records; 0: never.")] = 0,
     timeout: Annotated[float, typer.Option(min=0, help="Stop after so many seconds without a record; 0: never.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    content: Annotated[bool, typer.Option("--content", help="With --json: the raw values too, as base64.")] = False,
+    content: Annotated[
+        bool, typer.Option("--content", help="With --json: the raw values too, and words that lists found.")
+    ] = False,
 ) -> None:
     """Show the records of a topic as they arrive; content is never shown unless `--content` asks for it.
 
@@ -113,10 +116,22 @@ def as_plain(record: RawRecord, *, content: bool = False) -> dict[str, Any]:
     }
     if (record.header("schema") or b"").startswith((b"weir.verdict/", b"weir.flagged/")):
         with suppress(msgspec.DecodeError):
-            told["verdict"] = msgspec.to_builtins(msgspec.msgpack.decode(record.value or b"", type=Verdict))
+            verdict = msgspec.to_builtins(msgspec.msgpack.decode(record.value or b"", type=Verdict))
+            told["verdict"] = verdict if content else _masked(verdict)
     if content:
         told["value"] = None if record.value is None else base64.b64encode(record.value).decode()
     return told
+
+
+def _masked(verdict: dict[str, Any]) -> dict[str, Any]:
+    """The verdict without words that lists found in the content: matches quote them."""
+    for match in verdict["matches"]:
+        match["text"] = mask_text(match["text"])
+        for piece in match["evidence"]:
+            value = piece["value"]
+            if isinstance(value, list | tuple):
+                piece["value"] = [mask_text(str(one)) for one in value]
+    return verdict
 
 
 def _text(raw: bytes | None) -> str | None:
