@@ -5,8 +5,6 @@ Instances, not threads, use the cores: one instance with two threads was measure
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import onnxruntime as ort
@@ -21,13 +19,3 @@ def open_session(path: Path) -> ort.InferenceSession:
     options.add_session_config_entry("session.x64quantprecision", "1")  # no int8 overflow on CPUs without VNNI
     options.log_severity_level = 3
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def digest_files(paths: Sequence[Path]) -> str:
-    """A short hash of the files' bytes, in the given order; OSError when one is missing."""
-    digest = hashlib.blake2b(digest_size=12)
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

@@ -1,0 +1,161 @@
+"""Building the version directory that Triton serves, from the pinned parts and what the repository ships.
+
+Runs in the install without torch and without onnx: numpy writes the weights beside the exported graphs. The result is
+a pure function of its inputs, whose digest is in `card.json`; what is already built is found and not built again. It
+appears in the repository by one rename, so a server never sees half of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from triton_models.build import FORMAT, BuildInputs, build_version
+from triton_models.contract import MODEL_NAME
+from triton_models.files import digest_files, locked
+from triton_models.fill import FillError
+from triton_models.parts import PARTS, PartsError, ensure_parts
+from triton_models.parts.fetch import Report
+from triton_models.prompts import PromptFileError
+
+HERE: Final = Path(__file__).parent
+RELEASES: Final = HERE / "releases"
+TEMPLATE: Final = HERE / "repository" / MODEL_NAME
+PROMPTS: Final = HERE.parent / "policies" / "library" / "prompts.yaml"
+CARD: Final = "card.json"
+KEPT_VERSIONS: Final = 3
+"""The served one and two to go back to; each takes about 140 MB."""
+
+Step = Callable[[str], None]
+"""Called with what is being done, for people to read."""
+
+
+class AssembleError(Exception):
+    """The version directory cannot be built; the message says what is missing or wrong, and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What is ready to be served."""
+
+    repository: Path  # what tritonserver mounts
+    version_dir: Path
+    built: bool  # False: it was there already
+    card: dict[str, Any]
+
+
+def assemble(home: Path, *, release: str = "starter", force: bool = False) -> Path:
+    """The model repository under `home`, with the release in it; blocks and raises as `assemble_release`."""
+    return assemble_release(home, AssembleOptions(release=release, force=force)).repository
+
+
+@dataclass(frozen=True, slots=True)
+class AssembleOptions:
+    """What to build and who hears about it."""
+
+    release: str = "starter"
+    force: bool = False  # build even if it is there
+    instances: int | None = None  # None: one per core that this process may use
+    prompts: Path = PROMPTS
+    step: Step | None = None
+    fetching: Report | None = None
+
+
+def assemble_release(home: Path, options: AssembleOptions | None = None) -> Assembled:
+    """Fetches what is missing, builds what is not built; AssembleError says what cannot be done. Blocks for seconds.
+
+    One process at a time; a second waits and finds the work done.
+    """
+    given = options or AssembleOptions()
+    step = given.step if given.step is not None else _silent
+    folder = _release_folder(given.release)
+    try:
+        step("fetching pretrained parts")
+        files = {one.part.name: one.path for one in ensure_parts(home, PARTS, report=given.fetching)}
+        inputs = BuildInputs(folder, files, given.prompts, TEMPLATE)
+        with locked(home / "repository" / ".lock"):
+            return _find_or_build(home / "repository", inputs, given, step)
+    except (PartsError, PromptFileError, FillError) as exc:
+        raise AssembleError(str(exc)) from exc
+    except OSError as exc:
+        raise AssembleError(f"{exc.filename or home}: {exc.strerror or exc}") from exc
+
+
+def _find_or_build(repository: Path, inputs: BuildInputs, given: AssembleOptions, step: Step) -> Assembled:
+    model = repository / MODEL_NAME
+    model.mkdir(parents=True, exist_ok=True)
+    digest = _digest(inputs)
+    present = versions(model)
+    if present and not given.force and (card := read_card(present[-1])).get("digest") == digest:
+        _write_config(model, given.instances)
+        return Assembled(repository, present[-1], built=False, card=card)
+    target = model / str(int(present[-1].name) + 1 if present else 1)
+    with tempfile.TemporaryDirectory(prefix=".assembling-", dir=repository) as temporary:
+        building = Path(temporary) / target.name
+        building.mkdir()
+        card = build_version(inputs, building, step)
+        card["digest"] = digest
+        (building / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.sync()
+        building.replace(target)
+    _write_config(model, given.instances)
+    for old in present[: -(KEPT_VERSIONS - 1)]:
+        shutil.rmtree(old, ignore_errors=True)
+    return Assembled(repository, target, built=True, card=card)
+
+
+def versions(model: Path) -> list[Path]:
+    """The version directories of a model, oldest first."""
+    found = [entry for entry in model.iterdir() if entry.is_dir() and entry.name.isdigit()]
+    return sorted(found, key=lambda entry: int(entry.name))
+
+
+def read_card(version_dir: Path) -> dict[str, Any]:
+    """The version's card; empty when it has none that can be read."""
+    try:
+        card = json.loads((version_dir / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _release_folder(release: str) -> Path:
+    known = sorted(entry.name for entry in RELEASES.iterdir() if (entry / "release.yaml").is_file())
+    if release not in known:
+        raise AssembleError(f"no release {release!r}; known: {', '.join(known)}")
+    return RELEASES / release
+
+
+def _digest(inputs: BuildInputs) -> str:
+    """Changes whenever the built directory would."""
+    shipped = sorted(path for path in inputs.release.rglob("*") if path.is_file())
+    pinned = " ".join(part.sha256 for part in PARTS)
+    return f"{FORMAT}-{digest_files([*shipped, inputs.prompts, *inputs.code])}-{_short(pinned)}"
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _write_config(model: Path, instances: int | None) -> None:
+    """`config.pbtxt` with as many instances as cores; untouched when it already says so."""
+    count = instances if instances is not None else len(os.sched_getaffinity(0))
+    text = re.sub(r"count: \d+", f"count: {count}", (TEMPLATE / "config.pbtxt").read_text(encoding="utf-8"))
+    target = model / "config.pbtxt"
+    if target.is_file() and target.read_text(encoding="utf-8") == text:
+        return
+    temporary = model / ".config.pbtxt"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(target)
+
+
+def _silent(_what: str) -> None:
+    """The listener of a caller who wants none."""

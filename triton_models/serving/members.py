@@ -1,0 +1,69 @@
+"""The members of a release, loaded from its version directory; one whose file the release does not have is None.
+
+A file that is there but damaged stops the loading: Triton then keeps the version that it serves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from triton_models.serving import fuse, heads, image_tower, joint_space, ngrams, nsfw, text_tower
+from triton_models.serving.fuse import Fuser
+from triton_models.serving.heads import PROMPTS_FILE, Heads, PromptBank
+from triton_models.serving.image_tower import ImageTower
+from triton_models.serving.joint_space import JointSpace
+from triton_models.serving.ngrams import Ngrams
+from triton_models.serving.nsfw import NsfwClassifier
+from triton_models.serving.text_tower import TextTower
+
+CARD: Final = "card.json"
+TEXT_PROMPTS: Final = "prompts_text"
+IMAGE_PROMPTS: Final = "prompts_image"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Everything that one release judges with."""
+
+    card: dict[str, Any]
+    text_tower: TextTower | None
+    image_tower: ImageTower | None
+    joint_space: JointSpace | None
+    heads: Heads | None
+    ngrams: Ngrams | None
+    text_prompts: PromptBank | None
+    image_prompts: PromptBank | None
+    nsfw: NsfwClassifier | None
+    fuser: Fuser | None
+
+    @property
+    def release(self) -> bytes:
+        """`name tier`, as the contract's RELEASE wants it."""
+        return f"{self.card['release']} {self.card['tier']}".encode()
+
+
+def load_members(directory: Path) -> Members:
+    """The members in an assembled version directory; OSError, ValueError or onnxruntime's exceptions when damaged."""
+
+    def optional(file: str, load: Callable[[Path], T]) -> T | None:
+        path = directory / file
+        return load(path.parent) if path.is_file() else None
+
+    return Members(
+        card=json.loads((directory / CARD).read_text(encoding="utf-8")),
+        text_tower=optional(text_tower.GRAPH, TextTower.load),
+        image_tower=optional(image_tower.GRAPH, ImageTower.load),
+        joint_space=optional(joint_space.FILE, JointSpace.load),
+        heads=optional(heads.FILE, Heads.load),
+        ngrams=optional(ngrams.FILE, Ngrams.load),
+        text_prompts=optional(f"{TEXT_PROMPTS}/{PROMPTS_FILE}", PromptBank.load),
+        image_prompts=optional(f"{IMAGE_PROMPTS}/{PROMPTS_FILE}", PromptBank.load),
+        nsfw=optional(nsfw.GRAPH, NsfwClassifier.load),
+        fuser=optional(fuse.FILE, Fuser.load),
+    )
