@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -43,6 +44,10 @@ def build_detectors(settings: Settings, model: ModelClient) -> list[Detector]:
     return [ClipSafety(model, pictures)]
 
 
+MakeDetectors = Callable[[Settings, ModelClient], list[Detector]]
+"""How a worker gets its detectors; benches of the stream alone take none."""
+
+
 def catalogue() -> Catalogue:
     """What policies may name: the event's own fields and what the detectors declare."""
     return Catalogue.of(EVENT_SIGNALS, ClipSafety.provides)
@@ -74,12 +79,17 @@ def build_declared(settings: Settings, banks: BankStore) -> list[DeclaredDetecto
 
 
 def build_deps(
-    settings: Settings, model: ModelClient, policies: PolicySource | None = None, banks: BankStore | None = None
+    settings: Settings,
+    model: ModelClient,
+    policies: PolicySource | None = None,
+    banks: BankStore | None = None,
+    *,
+    detectors: MakeDetectors = build_detectors,
 ) -> Deps:
     """What the pipeline works with. Call it inside the running loop: the model's client belongs to one."""
     source = policies or build_policies(settings)
     declared = build_declared(settings, banks or build_banks(settings))
-    return Deps(build_detectors(settings, model), source, SystemClock(), settings.deadline_s, declared)
+    return Deps(detectors(settings, model), source, SystemClock(), settings.deadline_s, declared)
 
 
 def build_model(settings: Settings) -> TritonModel:
@@ -113,7 +123,7 @@ class WorkerApp(faust.App):
             await self.add_runtime_dependency(service)
 
 
-def build_app(settings: Settings, crash: Crash) -> faust.App:
+def build_app(settings: Settings, crash: Crash, *, detectors: MakeDetectors = build_detectors) -> faust.App:
     """The Faust app of a worker: with a consumer of our own, or with Faust's (`WEIR_CONSUMER`, decision 0005)."""
     app = WorkerApp(settings.group, **_faust_options(settings))
     topics = Topics(settings.topic("verdicts"), settings.topic("flagged"), settings.topic("deadletter"))
@@ -121,7 +131,7 @@ def build_app(settings: Settings, crash: Crash) -> faust.App:
     async def make() -> Moderator:
         policies = build_followed_policies(settings)
         banks = build_banks(settings)
-        deps = build_deps(settings, build_model(settings), policies, banks)
+        deps = build_deps(settings, build_model(settings), policies, banks, detectors=detectors)
         outbox = FaustOutbox(app)
         moderator = Moderator(deps, outbox, topics, build_limits(settings), worker=worker_name(settings), crash=crash)
         moderator.adopt(policies.watch(), name="weir-policies")
