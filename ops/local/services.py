@@ -127,7 +127,7 @@ def start_worker(home: Path, env: Mapping[str, str], *, drain_s: float = 30.0) -
     full = {
         "PYTHONPATH": python_path(),
         "PYTHONUNBUFFERED": "1",
-        "COLUMNS": "1000",  # messages for people shall not be wrapped in a log: a broken path cannot be searched
+        "COLUMNS": "240",  # messages for people shall not be wrapped in a log: a broken path cannot be searched
         "WEIR_HOME": str(home),
         "WEIR_LOG_LEVEL": "debug" if os.environ.get("WEIR_LOG_LEVEL", "").lower() == "debug" else "info",
         **env,
