@@ -12,7 +12,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from ops.exits import MISSING, MISUSED
+from ops.exits import INTERRUPTED, MISSING, MISUSED
 
 #: Name -> (module, attribute, one line of help). Loaded when named: `weir --help` imports neither torch nor faust.
 _COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
@@ -95,6 +95,8 @@ def main() -> None:
     except LocalStackError as exc:
         _complain(str(exc))
         sys.exit(MISSING)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except SettingsError as exc:
         _complain(str(exc))
         sys.exit(MISUSED)

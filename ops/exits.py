@@ -8,3 +8,4 @@ OK: Final = 0
 NO: Final = 1  # the answer is no: a check failed, a gate refused
 MISUSED: Final = 2  # used wrongly: arguments, settings, files
 MISSING: Final = 3  # a dependency is missing or down
+INTERRUPTED: Final = 130  # Ctrl-C, as shells count it

@@ -43,7 +43,7 @@ def worker(
     try:
         build_followed_policies(settings)
     except PolicyErrors as exc:
-        Console(stderr=True).print(str(exc), markup=False, highlight=False)
+        Console(stderr=True).print(str(exc), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(MISUSED) from exc
     if supervisor:
         from ops.supervisor import Supervisor
