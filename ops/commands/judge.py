@@ -76,7 +76,7 @@ def judge(
     try:
         build_policies(settings)
     except PolicyErrors as exc:
-        Console(stderr=True).print(str(exc), markup=False, highlight=False)
+        Console(stderr=True).print(str(exc), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(MISUSED) from exc
     with _opened(file) as lines, served_model(settings) as url:
         settings = settings.model_copy(update={"triton_url": url})
