@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from ops.local.layout import private_folder, run_folder
 LOOPBACK = "127.0.0.1"
 LOG_KEEP_BYTES = 20 * 1024 * 1024  # a log larger than this is set aside when its server starts
 POLL_S = 0.05
+PORT_MIN = 20_000
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -215,12 +217,25 @@ def log_tail(path: Path, lines: int = 25) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct loopback ports that nothing listens on now. Another process may still take one: be ready to retry."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+    """Distinct loopback ports that nothing uses now, below the range from which outgoing connections take theirs.
+
+    A server takes seconds to listen; meanwhile a connection of anybody's could get a port of the ephemeral range.
+    """
+    ports: set[int] = set()
+    while len(ports) < count:
+        port = PORT_MIN + secrets.randbelow(_ephemeral_start() - PORT_MIN)
+        if port_free(port):
+            ports.add(port)
+    return sorted(ports)
+
+
+def _ephemeral_start() -> int:
+    """Where the ephemeral ports begin here; not below 25,000, so that there is always room under it."""
+    try:
+        told = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="utf-8")
+        return max(25_000, int(told.split()[0]))
+    except (OSError, ValueError, IndexError):
+        return 32_768
 
 
 def port_free(port: int) -> bool:

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from ops.local.errors import LocalStackError
 from ops.local.probe import live_brokers
+from streams.settings import policy_topic
 
 DAY_MS = 24 * 3600 * 1000
 EVENT_MAX_BYTES = 4 * 1024 * 1024  # an event with inline thumbnails; larger media go by reference
@@ -30,14 +31,19 @@ class TopicSpec:
     retention_ms: int = 7 * DAY_MS
     max_message_bytes: int = EVENT_MAX_BYTES
     replication: int = 0  # 0: three, or as many brokers as there are
+    compact: bool = False  # keep the newest record of each key for ever
 
 
 def standard_topics(prefix: str = "content.", partitions: int = 4) -> tuple[TopicSpec, ...]:
-    """The topics of CONTRACT. Dead letters keep for a month and may be larger than any event."""
+    """The topics of CONTRACT and the policies' own. Dead letters keep for a month and may be larger than any event."""
     plain = ("incoming", "verdicts", "flagged", "novel", "feedback")
     return (
         *(TopicSpec(f"{prefix}{name}", partitions) for name in plain),
         TopicSpec(f"{prefix}deadletter", partitions, 30 * DAY_MS, DEADLETTER_MAX_BYTES),
+        TopicSpec(policy_topic(prefix, "facts"), partitions, DAY_MS),  # counters read back an hour of them
+        TopicSpec(policy_topic(prefix, "strikes"), partitions, compact=True),
+        TopicSpec(policy_topic(prefix, "bundles"), 1, compact=True, max_message_bytes=DEADLETTER_MAX_BYTES),
+        TopicSpec(policy_topic(prefix, "audit"), 1, 3_650 * DAY_MS),
     )
 
 
@@ -49,6 +55,11 @@ def create_topics(bootstrap: str, topics: Sequence[TopicSpec], timeout_s: float 
     return _run(_create(bootstrap, topics, timeout_s))
 
 
+def _configs(topic: TopicSpec) -> dict[str, str]:
+    kept = {"cleanup.policy": "compact"} if topic.compact else {"retention.ms": str(topic.retention_ms)}
+    return {**kept, "max.message.bytes": str(topic.max_message_bytes)}
+
+
 async def _create(bootstrap: str, topics: Sequence[TopicSpec], timeout_s: float) -> list[str]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout_s * 1000))
     default_replication = min(3, live_brokers(bootstrap)) or 1
@@ -57,7 +68,7 @@ async def _create(bootstrap: str, topics: Sequence[TopicSpec], timeout_s: float)
             one.name,
             one.partitions,
             one.replication or default_replication,
-            topic_configs={"retention.ms": str(one.retention_ms), "max.message.bytes": str(one.max_message_bytes)},
+            topic_configs=_configs(one),
         )
         for one in topics
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -162,6 +164,23 @@ def test_wanted_port_that_is_taken(tmp_path: Path, echo_triton: EmbeddedTriton) 
     options = TritonOptions(model=ECHO_MODEL, ports=TritonPorts(grpc=port))
     with pytest.raises(LocalStackError, match=f"port {port} .*grpc.* taken"):
         EmbeddedTriton(tmp_path / "home", repository, options)
+
+
+def test_port_lost_while_starting_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A free port that someone takes before the server listens costs another try, not the start."""
+    repository = write_echo_repository(tmp_path / "repository")
+    chosen, tries = TritonPorts.chosen, itertools.count(1)
+    with socket.create_server(("127.0.0.1", 0)) as squatter:
+        taken = squatter.getsockname()[1]
+
+        def unlucky(wanted: TritonPorts) -> TritonPorts:
+            ports = chosen(wanted)
+            return TritonPorts(taken, ports.grpc, ports.metrics) if next(tries) == 1 else ports
+
+        monkeypatch.setattr(TritonPorts, "chosen", unlucky)
+        with EmbeddedTriton(tmp_path / "home", repository, TritonOptions(model=ECHO_MODEL)) as triton:
+            assert next(tries) == 3
+            assert echo(triton.grpc_url, [b"second try"]) == [b"second try"]
 
 
 def test_killed_server_is_not_alive(tmp_path: Path) -> None:
