@@ -20,17 +20,19 @@ from typing import Any, Final
 
 from triton_models.build import FORMAT, BuildInputs, build_version
 from triton_models.contract import MODEL_NAME
-from triton_models.files import digest_files, locked
+from triton_models.files import digest_files, locked, sha256_of
 from triton_models.fill import FillError
 from triton_models.parts import PARTS, PartsError, ensure_parts
 from triton_models.parts.fetch import Report
 from triton_models.prompts import PromptFileError
+from triton_models.release_store import CONFIG, ReleaseStore, pinned_version, with_pin
 
 HERE: Final = Path(__file__).parent
 RELEASES: Final = HERE / "releases"
 TEMPLATE: Final = HERE / "repository" / MODEL_NAME
 PROMPTS: Final = HERE.parent / "policies" / "library" / "prompts.yaml"
 CARD: Final = "card.json"
+_TEMPORARY: Final = ".assembling-"
 KEPT_VERSIONS: Final = 3
 """The served one and two to go back to; each takes about 140 MB."""
 
@@ -92,24 +94,58 @@ def assemble_release(home: Path, options: AssembleOptions | None = None) -> Asse
 def _find_or_build(repository: Path, inputs: BuildInputs, given: AssembleOptions, step: Step) -> Assembled:
     model = repository / MODEL_NAME
     model.mkdir(parents=True, exist_ok=True)
+    for left in repository.glob(f"{_TEMPORARY}*"):  # of a run that was killed: nobody else is at work here
+        shutil.rmtree(left, ignore_errors=True)
     digest = _digest(inputs)
     present = versions(model)
-    if present and not given.force and (card := read_card(present[-1])).get("digest") == digest:
-        _write_config(model, given.instances)
-        return Assembled(repository, present[-1], built=False, card=card)
+    # Unpinned, a server takes the highest version, so only that one can be "there already".
+    candidates = present if pinned_version(model / CONFIG) is not None else present[-1:]
+    for version in () if given.force else reversed(candidates):
+        card = read_card(version)
+        if card.get("digest") == digest and is_whole(version, card):
+            _write_config(model, given.instances)
+            return Assembled(repository, version, built=False, card=card)
     target = model / str(int(present[-1].name) + 1 if present else 1)
-    with tempfile.TemporaryDirectory(prefix=".assembling-", dir=repository) as temporary:
+    card = _build(inputs, target, digest, step)
+    _write_config(model, given.instances)
+    in_use = ReleaseStore(repository).in_use()
+    for old in present[: -(KEPT_VERSIONS - 1)]:
+        if int(old.name) not in in_use:
+            shutil.rmtree(old, ignore_errors=True)
+    return Assembled(repository, target, built=True, card=card)
+
+
+def _build(inputs: BuildInputs, target: Path, digest: str, step: Step) -> dict[str, Any]:
+    """Builds aside, writes everything through to the disk, and renames."""
+    with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=target.parents[1]) as temporary:
         building = Path(temporary) / target.name
         building.mkdir()
         card = build_version(inputs, building, step)
-        card["digest"] = digest
+        step("checking and putting in place")
+        card |= {"digest": digest, "files": _hashes(building)}
         (building / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.sync()
+        for path in building.rglob("*"):
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
         building.replace(target)
-    _write_config(model, given.instances)
-    for old in present[: -(KEPT_VERSIONS - 1)]:
-        shutil.rmtree(old, ignore_errors=True)
-    return Assembled(repository, target, built=True, card=card)
+    return card
+
+
+def is_whole(version_dir: Path, card: dict[str, Any]) -> bool:
+    """Whether every file of the version is there with the bytes that it was built with."""
+    try:
+        return bool(card["files"]) and _hashes(version_dir, set(card["files"])) == card["files"]
+    except (KeyError, TypeError, OSError):
+        return False
+
+
+def _hashes(version_dir: Path, names: set[str] | None = None) -> dict[str, str]:
+    """Name -> SHA-256 of the given files, or of all but the card."""
+    found = names
+    if found is None:
+        found = {str(path.relative_to(version_dir)) for path in version_dir.rglob("*") if path.is_file()} - {CARD}
+    return {name: sha256_of(version_dir / name) for name in sorted(found)}
 
 
 def versions(model: Path) -> list[Path]:
@@ -146,10 +182,13 @@ def _short(text: str) -> str:
 
 
 def _write_config(model: Path, instances: int | None) -> None:
-    """`config.pbtxt` with as many instances as cores; untouched when it already says so."""
+    """`config.pbtxt` with as many instances as cores and the promoted version still pinned; untouched when it is so."""
     count = instances if instances is not None else len(os.sched_getaffinity(0))
     text = re.sub(r"count: \d+", f"count: {count}", (TEMPLATE / "config.pbtxt").read_text(encoding="utf-8"))
-    target = model / "config.pbtxt"
+    target = model / CONFIG
+    pin = pinned_version(target)
+    if pin is not None:
+        text = with_pin(text, pin)
     if target.is_file() and target.read_text(encoding="utf-8") == text:
         return
     temporary = model / ".config.pbtxt"

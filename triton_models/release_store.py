@@ -86,9 +86,11 @@ class ReleaseStore:
 
     def pinned(self) -> int | None:
         """The version that the configuration names; None before the first promotion."""
-        found = _POLICY.search(self._config())
-        pinned = _PINNED.search(found.group()) if found else None
-        return int(pinned.group(1)) if pinned else None
+        return pinned_version(self.folder / CONFIG)
+
+    def in_use(self) -> set[int]:
+        """The versions that must stay: the current one and the one to go back to."""
+        return {number for number in (self.current(), self.previous()) if number is not None}
 
     def previous(self) -> int | None:
         """The version that was served before the current one and is still there; None when there is none."""
@@ -132,8 +134,7 @@ class ReleaseStore:
     def switch(self, number: int) -> None:
         """Pins the version to be served from the next load on: one atomic rename."""
         self.version(number)
-        bare = _POLICY.sub("", self._config()).rstrip()
-        _write(self.folder / CONFIG, f"{bare}\nversion_policy: {{ specific: {{ versions: [ {number} ] }} }}\n")
+        _write(self.folder / CONFIG, with_pin(self._config(), number))
 
     def open_canary(self, number: int) -> str:
         """Shows a version under a name of its own, which is given back; production does not see it."""
@@ -172,6 +173,18 @@ class ReleaseStore:
 
     def _config(self) -> str:
         return (self.folder / CONFIG).read_text(encoding="utf-8")
+
+
+def pinned_version(config: Path) -> int | None:
+    """The version that a configuration file pins; None when it pins none or is not there."""
+    found = _POLICY.search(config.read_text(encoding="utf-8")) if config.is_file() else None
+    pinned = _PINNED.search(found.group()) if found else None
+    return int(pinned.group(1)) if pinned else None
+
+
+def with_pin(config: str, number: int) -> str:
+    """The configuration with that version, and no other, to be served."""
+    return f"{_POLICY.sub('', config).rstrip()}\nversion_policy: {{ specific: {{ versions: [ {number} ] }} }}\n"
 
 
 def read_card(version: Path) -> dict[str, Any]:
