@@ -79,6 +79,7 @@ def train(
     from triton_models.training.card import make_card
     from triton_models.training.encoder import TowerEncoder
     from triton_models.training.evaluate import evaluate_release
+    from triton_models.training.picture_calibrate import open_eyes
     from triton_models.training.recipe import load_recipe
     from triton_models.training.release import write_card, write_learned
     from triton_models.training.starter import Job
@@ -90,9 +91,10 @@ def train(
         chosen = load_recipe(recipe)
         folder = out or RELEASES / chosen.recipe
         cores = os.cpu_count() or 1
-        with TowerEncoder(_tower_folder(towers, settings.home), processes=cores) as encoder:
+        version = _tower_folder(towers, settings.home)
+        with TowerEncoder(version, processes=cores) as encoder:
             kept = work or settings.home / "training" / chosen.recipe
-            job = Job(data=data, work=kept, recipe=chosen, encoder=encoder, progress=Bars())
+            job = Job(data=data, work=kept, recipe=chosen, encoder=encoder, progress=Bars(), eyes=open_eyes(version))
             trained = train_recipe(job)
             files = write_learned(trained, folder)
             fitted_s = round(time.monotonic() - started)

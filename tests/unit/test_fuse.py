@@ -12,6 +12,7 @@ import pytest
 from triton_models.contract import JOINT_NAMES, LABELS, MEMBERS, ROWS
 from triton_models.serving.fuse import (
     MAX_IMAGE_EVIDENCE,
+    NEUTRAL_IMAGE,
     SEVERITY_BANDS,
     FuseInput,
     Fuser,
@@ -39,7 +40,6 @@ def stackers(*members: str) -> tuple[Stacker, ...]:
 FUSER = Fuser(
     text={"hate": stackers("towers", "ngrams"), "weapons": stackers("towers")},
     image={"weapons": stackers("prompts")},
-    prior_logit={"hate": -1.0, "weapons": -2.0},
     alignment_quantiles=(0.0, 0.1, 0.2, 0.3, 0.4),
 )
 
@@ -105,7 +105,7 @@ def test_the_joint_row_adds_the_evidence_of_both() -> None:
     """Logit joint = logit text + logit image - logit prior; fused is the greatest of the rows."""
     text, image = {"towers": opinion(weapons=-1.0)}, {"prompts": opinion(weapons=-0.5)}
     out = FUSER.fuse(FuseInput(text=text, image=image))
-    assert out.scores[0, JOINT, WEAPONS] == pytest.approx(sigmoid(-1.0 - 0.5 + 2.0))
+    assert out.scores[0, JOINT, WEAPONS] == pytest.approx(sigmoid(-1.0 - 0.5 - NEUTRAL_IMAGE))
     assert out.scores[0, FUSED, WEAPONS] == out.scores[0, JOINT, WEAPONS]
 
 
@@ -178,7 +178,7 @@ def test_interaction_gain_is_what_reading_together_adds() -> None:
         )
         return float(FUSER.fuse(opinions).joint[0, GAIN])
 
-    assert gain(-0.5, -0.5) > 0.2
+    assert gain(-0.5, -0.2) > 0.1
     assert gain(2.0, -4.0) == 0
 
 

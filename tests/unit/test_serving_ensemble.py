@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from triton_models.serving.ensemble import Ensemble
 from triton_models.serving.fuse import Fuser, Stacker
 from triton_models.serving.items import Item
 from triton_models.serving.members import Members
+from triton_models.serving.ocr import Line
 from triton_models.serving.round import FloatArray
 
 IMAGE = bytes(IMAGE_BYTES)
@@ -56,6 +58,17 @@ class Space:
         return _vectors(len(features))
 
 
+class Reader:
+    """Reads the words that the bytes of a picture spell; refuses `poison`, and spells it from `a poison`."""
+
+    def read(self, pictures: Sequence[bytes]) -> list[list[Line]]:
+        """One line a picture, or none for a blank one."""
+        if b"poison" in pictures:
+            raise ValueError("no picture")
+        texts = [picture.decode().removeprefix("a ").strip() for picture in pictures]
+        return [[Line(text, (0.0, 0.0, 1.0, 1.0), 0.9)] if text else [] for text in texts]
+
+
 class Opinion:
     """A member with one logit for one category, whatever it is shown."""
 
@@ -79,7 +92,6 @@ def _fuser() -> Fuser:
     return Fuser(
         text={"hate": (Stacker(("ngrams", "towers"), (0.5, 0.5), 0.0), *alone("towers"), *alone("ngrams"))},
         image={"sexual": alone("nsfw")},
-        prior_logit={},
     )
 
 
@@ -95,6 +107,7 @@ def members(**changes: Any) -> Members:
         "text_prompts": Opinion(HATE, 0.1),
         "image_prompts": Opinion(HATE, 0.1),
         "nsfw": Opinion(SEXUAL, 3.0),
+        "ocr": Reader(),
         "fuser": _fuser(),
     }
     return Members(**{**whole, **changes})
@@ -182,9 +195,43 @@ def test_without_a_fuser_everything_abstains() -> None:
     assert outputs.text_embedding.any()
 
 
-def test_reading_text_in_images_has_its_place() -> None:
-    """An item that asks for it is told that it was not run; one that does not, that there was nothing."""
-    outputs = Ensemble(members()).infer([Item(image=IMAGE, ocr_image=b"\1\0\1\0abc"), Item("a")])
+def test_text_read_in_a_picture_is_judged_by_the_text_members() -> None:
+    """The words in a picture get the text members' opinions, and come back with their boxes."""
+    outputs = Ensemble(members()).infer([Item(image=IMAGE, ocr_image=b"hello"), Item("a"), Item(ocr_image=b"")])
+    assert words(outputs, "ocr") == [Status.OK, Status.ABSENT, Status.ABSENT]
+    assert json.loads(outputs.ocr_text[0]) == [{"text": "hello", "box": [0.0, 0.0, 1.0, 1.0], "score": 0.9}]
+    assert outputs.members[0, MEMBERS.index("ocr"), HATE] == pytest.approx(1 / (1 + np.exp(-3.0)))
+    assert outputs.scores[0, ROWS.index("image"), HATE] == pytest.approx(1 / (1 + np.exp(-3.0)))
+    assert words(outputs, "towers")[0] == Status.OK
+    assert not outputs.text_embedding[0].any()
+
+
+def test_a_picture_without_words_was_read() -> None:
+    """Nothing to read is an answer: OK, and no text."""
+    outputs = Ensemble(members()).infer([Item(image=IMAGE, ocr_image=b" ")])
+    assert words(outputs, "ocr") == [Status.OK]
+    assert outputs.ocr_text == (b"",)
+    assert np.isnan(outputs.members[0, MEMBERS.index("ocr")]).all()
+
+
+def test_a_picture_that_cannot_be_read_fails_alone() -> None:
+    """Bytes that are no picture fail the reading for their item only."""
+    outputs = Ensemble(members()).infer([Item("a", ocr_image=b"poison"), Item(ocr_image=b"hello")])
+    assert words(outputs, "ocr") == [Status.FAILED, Status.OK]
+    assert outputs.scores[0, ROWS.index("text"), HATE] > 0.5
+    assert outputs.ocr_text[1]
+
+
+def test_words_that_break_the_tower_fail_the_reading_only() -> None:
+    """A text member that fails on words from a picture is a failure of `ocr`, not of the item's own text."""
+    outputs = Ensemble(members()).infer([Item("a", ocr_image=b"a poison")])
+    assert words(outputs, "ocr") == [Status.FAILED]
+    assert words(outputs, "towers") == [Status.OK]
+
+
+def test_without_a_reader_pictures_are_not_read() -> None:
+    """A release that cannot read says NOT_RUN where it was asked to."""
+    outputs = Ensemble(members(ocr=None)).infer([Item(image=IMAGE, ocr_image=b"hello"), Item("a")])
     assert words(outputs, "ocr") == [Status.NOT_RUN, Status.ABSENT]
     assert outputs.ocr_text == (b"", b"")
 

@@ -6,8 +6,8 @@ which `training/stack.py` fits on held-out rows:
 * A **stacker** per category, modality and *set of members that have an opinion*: `p = sigmoid(w . x + b)`. One per
   set, so that a missing member changes the formula and never counts as 0. That of a single member is its calibration.
 * The **joint** row adds the evidence of text and image as if they were independent given the category (naive Bayes):
-  `logit p = logit p_text + logit p_image - logit prior`, the image's share clipped, because photographs were never
-  measured (see the card). Learned joint heads replace it (issue 5).
+  `logit p = logit p_text + clip(logit p_image - NEUTRAL_IMAGE)`; clipped, because photographs were never measured (see
+  the card). Learned joint heads are to replace it.
 * A category with no usable stacker abstains: NaN, severity -1.
 """
 
@@ -31,6 +31,9 @@ FILE: Final = "fuser.json"
 FORMAT: Final = 1
 TEXT_MEMBERS: Final = ("towers", "ngrams", "prompts")
 IMAGE_MEMBERS: Final = ("towers", "prompts", "nsfw")
+NEUTRAL_IMAGE: Final = -1.0
+"""The logit at which an image says nothing about the text's category. On the scale of `training/picture_calibrate.py`
+about 1 harmless picture in 60 reaches it: anything rarer is a sign."""
 MAX_IMAGE_EVIDENCE: Final = 2.0
 """How far, in logits, an image may move the joint row away from the text's opinion, until real pairs are measured."""
 
@@ -87,7 +90,6 @@ class Fuser:
 
     text: Stackers
     image: Stackers
-    prior_logit: Mapping[str, float]  # category -> logit of its share in the rows that its stackers were fitted on
     alignment_quantiles: tuple[float, ...] = ()  # cosines of unrelated text-image pairs at equal steps of probability
 
     @classmethod
@@ -100,7 +102,6 @@ class Fuser:
         return cls(
             text=_read_stackers(raw["text"]),
             image=_read_stackers(raw["image"]),
-            prior_logit={str(name): float(value) for name, value in raw["prior_logit"].items()},
             alignment_quantiles=tuple(float(value) for value in raw["alignment_quantiles"]),
         )
 
@@ -111,7 +112,6 @@ class Fuser:
             "format": FORMAT,
             "text": _write_stackers(self.text),
             "image": _write_stackers(self.image),
-            "prior_logit": {name: round(value, 5) for name, value in self.prior_logit.items()},
             "alignment_quantiles": [round(value, 5) for value in self.alignment_quantiles],
         }
         path.write_text(json.dumps(raw, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -123,7 +123,8 @@ class Fuser:
         text_logit = _stack(self.text, opinions.text, count)
         ocr_logit = _stack(self.text, opinions.ocr, count)
         image_logit = np.fmax(_stack(self.image, opinions.image, count), ocr_logit)
-        joint_logit = self._joint_logit(text_logit, image_logit)
+        evidence = np.clip(image_logit - NEUTRAL_IMAGE, -MAX_IMAGE_EVIDENCE, MAX_IMAGE_EVIDENCE)
+        joint_logit = text_logit + evidence  # NaN wherever either has no opinion
         fused_logit = np.fmax(np.fmax(text_logit, image_logit), joint_logit)
         scores = _sigmoid(np.stack((text_logit, image_logit, joint_logit, fused_logit), axis=1))
         members = self._members(opinions, ocr_logit)
@@ -134,11 +135,6 @@ class Fuser:
             disagreement=_spread(members),
             members=members,
         )
-
-    def _joint_logit(self, text_logit: FloatArray, image_logit: FloatArray) -> FloatArray:
-        prior = np.array([self.prior_logit.get(name, 0.0) for name in LABELS], dtype=np.float32)
-        evidence = np.clip(image_logit - prior, -MAX_IMAGE_EVIDENCE, MAX_IMAGE_EVIDENCE)
-        return text_logit + evidence  # NaN wherever either has no opinion
 
     def _members(self, opinions: FuseInput, ocr_logit: FloatArray) -> FloatArray:
         count = len(ocr_logit)

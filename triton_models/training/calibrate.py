@@ -1,4 +1,4 @@
-"""From opinions on rows that the members did not learn from to the fuser: stackers, priors, and who abstains.
+"""From opinions on rows that the members did not learn from to the fuser: stackers, and who abstains.
 
 Fits numbers only; it judges no text and reads no file.
 """
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from triton_models.serving.fuse import Fuser, Stacker
 from triton_models.training.metrics import auroc
-from triton_models.training.stack import fit_stackers, source_weights
+from triton_models.training.stack import fit_stackers
 
 Array = npt.NDArray[np.float64]
 FEWEST_CERTAIN: Final = 5
@@ -45,7 +45,6 @@ def fit_fuser(
 ) -> tuple[Fuser, dict[str, str], dict[str, dict[str, float]]]:
     """The fuser, why each category that abstains does so, and what each category reached on its evidence."""
     text: dict[str, tuple[Stacker, ...]] = {}
-    prior: dict[str, float] = {}
     abstains: dict[str, str] = {}
     reached: dict[str, dict[str, float]] = {}
     for category, known in evidence.items():
@@ -60,16 +59,7 @@ def fit_fuser(
             abstains[category] = f"held-out AUROC {value:.3f} is below {least_auroc}"
         else:
             text[category] = stackers
-            share = _share(known)
-            prior[category] = float(np.log(share / (1.0 - share)))
-    return Fuser(text=text, image={}, prior_logit=prior), abstains, reached
-
-
-def _share(known: Evidence) -> float:
-    """The share of positives, every source counting the same, as the stackers saw it."""
-    said = ~np.isnan(known.target)
-    weights = source_weights([source for source, kept in zip(known.sources, said, strict=True) if kept])
-    return float((known.target[said] * weights).sum() / weights.sum())
+    return Fuser(text=text, image={}), abstains, reached
 
 
 def _auroc(stackers: Sequence[Stacker], known: Evidence, certain: npt.NDArray[np.bool_]) -> float:

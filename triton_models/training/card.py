@@ -5,7 +5,7 @@ Every figure comes from the report; nothing here computes a quality, and no text
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -70,6 +70,8 @@ def make_card(
             if card.use == "evaluate"
         ],
         "calibrated_on": {name: dict(figures) for name, figures in trained.reached.items()},
+        "judged_in_pictures": sorted(trained.pictures.image) if trained.pictures is not None else [],
+        "pictures": [dict(line) for line in trained.pictures.report] if trained.pictures is not None else [],
         "quality": dict(report),
         "cannot": list(CANNOT),
     }
@@ -88,6 +90,9 @@ def render_card(card: Mapping[str, Any]) -> str:
         *(f"* **{name}**" for name in card["judged_in_text"]),
         *(f"* {name}: abstains ({why})" for name, why in card["abstains_in_text"].items()),
         "",
+        "## What it judges in pictures",
+        "",
+        *_pictures(card),
         "## What it cannot do",
         "",
         *(f"* {line}" for line in card["cannot"]),
@@ -172,14 +177,32 @@ def _functional(quality: Mapping[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
+def _pictures(card: Mapping[str, Any]) -> list[str]:
+    if not card["pictures"]:
+        return ["Nothing: no picture member was calibrated.", ""]
+    return [
+        f"{', '.join(card['judged_in_pictures'])}.",
+        "",
+        "`sexual` is the sexual-image classifier's own probability, unmeasured here. For the others the prompt bank must",
+        "rank directions of the image classifier that are the thing (no photographs were at hand) above its other",
+        "classes; 1 harmless picture in 200 reaches p = .5.",
+        "",
+        *_table(card["pictures"]),
+        "",
+    ]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    columns = list(rows[0]) if rows else []
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    return [*lines, *(f"| {' | '.join(_cell(row[column]) for column in columns)} |" for row in rows)]
+
+
 def _extra(quality: Mapping[str, Any]) -> list[str]:
     """Sections that later reports bring: each is a table of rows with the same columns."""
     lines: list[str] = []
     for name, section in quality.get("tables", {}).items():
-        columns = list(section["rows"][0]) if section["rows"] else []
-        lines += [f"### {name}", "", section["what"], "", f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-        lines += [f"| {' | '.join(_cell(row[column]) for column in columns)} |" for row in section["rows"]]
-        lines.append("")
+        lines += [f"### {name}", "", section["what"], "", *_table(section["rows"]), ""]
     return lines
 
 

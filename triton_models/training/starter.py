@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from triton_models.training.head_fit import HeadRecipe, fit_head, with_linear
 from triton_models.training.judge import TextMembers
 from triton_models.training.linear_fit import cross_fit, fit_linear
 from triton_models.training.ngram_fit import NgramRecipe, feature_matrix, fit_ngrams
+from triton_models.training.picture_calibrate import Eyes, PictureScale, measure_pictures
 from triton_models.training.progress import Progress
 from triton_models.training.recipe import Recipe
 from triton_models.training.targets import target_of, weights_of
@@ -46,6 +47,7 @@ class Trained:
     rows: Sequence[Row]  # all splits, before enlarging
     build: BuildReport
     abstains: Mapping[str, str]  # category -> why
+    pictures: PictureScale | None
     reached: Mapping[str, Mapping[str, float]]  # category -> rows, positives and AUROC on what calibrated it
 
 
@@ -58,6 +60,7 @@ class Job:
     recipe: Recipe
     encoder: Encoder
     progress: Progress
+    eyes: Eyes | None = None  # without them the release judges no picture
 
 
 def train(job: Job) -> Trained:
@@ -81,7 +84,20 @@ def train(job: Job) -> Trained:
             evidence[name] = join(evidence[name], _cross_fitted(train_rows, embedded, name))
             advance(1)
     fuser, abstains, reached = fit_fuser(evidence, least_auroc=job.recipe.least_dev_auroc)
-    return Trained(members, fuser, rows=rows, build=build, abstains=abstains, reached=reached)
+    pictures = _pictures(job)
+    if pictures is not None:
+        fuser = replace(fuser, image=pictures.image, alignment_quantiles=pictures.alignment_quantiles)
+    return Trained(members, fuser, rows=rows, build=build, abstains=abstains, reached=reached, pictures=pictures)
+
+
+def _pictures(job: Job) -> PictureScale | None:
+    def encode(texts: Sequence[str]) -> FloatArray:
+        return embed_texts(job.encoder, texts, _store(job))
+
+    if job.eyes is None:
+        job.progress.note("no picture members in the given version: pictures are not calibrated")
+        return None
+    return measure_pictures(job.eyes, job.data, encode=encode, progress=job.progress)
 
 
 def _rows(job: Job) -> tuple[list[Row], BuildReport]:
