@@ -14,20 +14,18 @@ from mode import Service
 from policies import EVENT_SIGNALS, load_bundle
 from policies.engine.signals import Catalogue
 from streams.adapters.clock import SystemClock
-from streams.adapters.hash_bank_files import BankStore
 from streams.adapters.media import FileMedia, Pictures
 from streams.adapters.policy_files import FolderPolicySource
 from streams.adapters.policy_library import FixedPolicies, library_folder
-from streams.adapters.prints import PicturePrints
 from streams.adapters.triton import TritonModel
 from streams.agents.direct import DirectConsumer, DirectOptions
 from streams.agents.letters import Topics
 from streams.agents.moderate import Crash, Limits, Moderator
 from streams.agents.runtime import FaustOutbox, attach
+from streams.agents.surroundings import Surroundings, build_surroundings
 from streams.detectors.clip_safety import ClipSafety
-from streams.detectors.hashes import HashBanks
 from streams.pipeline import Deps
-from streams.ports import DeclaredDetector, Detector, ModelClient, PolicySource
+from streams.ports import Detector, ModelClient, PolicySource
 from streams.settings import Settings
 
 
@@ -65,31 +63,19 @@ def build_followed_policies(settings: Settings) -> FolderPolicySource:
     return FolderPolicySource(folder, catalogue(), keep=keep if settings.policies else None)
 
 
-def build_banks(settings: Settings) -> BankStore:
-    """The hash banks of this deployment; a worker owns its `watch`."""
-    return BankStore(settings.banks or settings.home / "banks")
-
-
-def build_declared(settings: Settings, banks: BankStore) -> list[DeclaredDetector]:
-    """The detectors whose signals the policies declare."""
-    threads = ThreadPoolExecutor(settings.image_threads, thread_name_prefix="weir-prints")
-    media = FileMedia(settings.media_roots, max_bytes=settings.media_max_bytes, threads=threads)
-    prints = PicturePrints(media, max_pixels=settings.image_max_pixels, threads=threads)
-    return [HashBanks(prints, banks)]
-
-
 def build_deps(
     settings: Settings,
     model: ModelClient,
     policies: PolicySource | None = None,
-    banks: BankStore | None = None,
     *,
+    surroundings: Surroundings | None = None,
     detectors: MakeDetectors = build_detectors,
 ) -> Deps:
     """What the pipeline works with. Call it inside the running loop: the model's client belongs to one."""
     source = policies or build_policies(settings)
-    declared = build_declared(settings, banks or build_banks(settings))
-    return Deps(detectors(settings, model), source, SystemClock(), settings.deadline_s, declared)
+    clock = SystemClock()
+    beside = surroundings or build_surroundings(settings, clock)
+    return Deps(detectors(settings, model), source, clock, settings.deadline_s, beside.declared)
 
 
 def build_model(settings: Settings) -> TritonModel:
@@ -130,12 +116,12 @@ def build_app(settings: Settings, crash: Crash, *, detectors: MakeDetectors = bu
 
     async def make() -> Moderator:
         policies = build_followed_policies(settings)
-        banks = build_banks(settings)
-        deps = build_deps(settings, build_model(settings), policies, banks, detectors=detectors)
+        beside = build_surroundings(settings, SystemClock(), bootstrap=_brokers(settings))
+        deps = build_deps(settings, build_model(settings), policies, surroundings=beside, detectors=detectors)
         outbox = FaustOutbox(app)
         moderator = Moderator(deps, outbox, topics, build_limits(settings), worker=worker_name(settings), crash=crash)
         moderator.adopt(policies.watch(), name="weir-policies")
-        moderator.adopt(banks.watch(), name="weir-banks")
+        beside.join(moderator)
         return moderator
 
     if settings.consumer == "agent":

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
 
     banks: Path | None = Field(None, description="folder of hash banks; empty: `banks` under home")
 
+    counters: bool = Field(True, description="count events by author and text, in two topics beside the policies'")
+    counter_facts: PositiveInt = Field(400_000, description="events of the last hour that counters remember, at most")
+
     triton_deadline_s: Seconds = Field(8.0, description="time for one inference, retries included")
     triton_in_flight: PositiveInt = Field(8, description="inference requests at the same time")
 
@@ -82,3 +85,12 @@ class Settings(BaseSettings):
     def topic(self, name: str) -> str:
         """The full name of the topic `name` (`incoming`, `verdicts`, …)."""
         return f"{self.topic_prefix}{name}"
+
+    def policy_topic(self, name: str) -> str:
+        """The full name of a topic of the policies' side (`facts`, `strikes`, …): `policy.facts`."""
+        return policy_topic(self.topic_prefix, name)
+
+
+def policy_topic(topic_prefix: str, name: str) -> str:
+    """`policy.<name>` beside topics of the standard prefix, `<prefix>policy.<name>` beside others."""
+    return f"policy.{name}" if topic_prefix == "content." else f"{topic_prefix}policy.{name}"

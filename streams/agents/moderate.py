@@ -16,6 +16,7 @@ from typing import Protocol
 
 import structlog
 
+from streams.agents.counters import Ledger
 from streams.agents.letters import Letter, Stamp, Topics, compressed, letters, without_value
 from streams.agents.watermark import Entry, Watermark
 from streams.core.outcome import DeadLetter, Decided, Fault, Outcome, RawRecord
@@ -77,6 +78,8 @@ class Moderator:
         self._recent: deque[bool] = deque(maxlen=limits.deadletter_window)
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_sent: asyncio.Future[None] | None = None
+        self._ledger: Ledger | None = None
+        self._generation = -1
         self._progress_at = deps.clock.monotonic()
 
     @property
@@ -88,6 +91,10 @@ class Moderator:
         """Start batching and the watchdog; needs a running loop."""
         self._own(asyncio.create_task(self._run_batches(), name="weir-batcher"))
         self._own(asyncio.create_task(self._watch(), name="weir-watchdog"))
+
+    def write_down(self, ledger: Ledger) -> None:
+        """Let verdicts be counted: the ledger's records are published with theirs."""
+        self._ledger = ledger
 
     def adopt(self, work: Coroutine[object, object, None], *, name: str) -> None:
         """Own another task of this worker: it ends with the others, and the process ends when it breaks."""
@@ -126,6 +133,9 @@ class Moderator:
         """Accept an event; the caller has waited for `room`."""
         if not self._watermark.pending:
             self._progress_at = self._deps.clock.monotonic()
+        if self._ledger is not None and taken.generation > self._generation:
+            self._ledger.assigned()
+        self._generation = max(self._generation, taken.generation)
         self._queue.put_nowait(self._watermark.add(partition, taken.generation, taken))
 
     def forget(self, partition: Hashable) -> None:
@@ -166,7 +176,7 @@ class Moderator:
             await before
         try:
             async with asyncio.timeout(self._limits.publish_timeout_s):
-                acks = await self._send([letter for _, letters_of in written for letter in letters_of])
+                acks = await self._send([letter for one in written for letter in (*one[1], *self._noted(one[0]))])
                 sent.set_result(None)
                 for letter, ack in acks:
                     await self._acknowledged(letter, ack)
@@ -179,6 +189,16 @@ class Moderator:
         self._slots.release()
         for outcome in outcomes:
             _log_outcome(outcome)
+
+    def _noted(self, outcome: Outcome) -> list[Letter]:
+        """What counters keep of the outcome. Asked when its turn to be sent has come: strikes build on each other."""
+        if self._ledger is None:
+            return []
+        try:
+            return self._ledger.letters(outcome)
+        except Exception:
+            log.exception("event.uncounted", partition=outcome.record.partition, offset=outcome.record.offset)
+            return []
 
     async def _send(self, batch: Sequence[Letter]) -> list[tuple[Letter, asyncio.Future[object]]]:
         return [(letter, await self._send_one(letter)) for letter in batch]

@@ -1,0 +1,134 @@
+"""Counts over the facts of the last hour: earlier events of an author, earlier events with a text, distinct others.
+
+An event that is judged again counts once, and is told the same number as the first time: what came after it does not
+count. Pure bookkeeping, owned by one event loop; `now` is the wall clock and only decides what may be forgotten.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from typing import Final
+
+from policies.engine.counters import By, Count
+from streams.core.facts import Fact
+
+#: The longest window that can be declared, and how much longer facts are kept for events that come late.
+MAX_WINDOW_S: Final = 3_600.0
+SLACK_S: Final = 600.0
+#: Distinct others are looked for among so many events of a window; a text with more copies has enough of them.
+MAX_DISTINCT_SCAN: Final = 5_000
+_LAST: Final = 1 << 62
+
+_Place = tuple[float, int]  # (created at, number of arrival): what the lists are ordered by
+_Kept = tuple[float, int, Fact]
+
+
+class Tally:
+    """The facts of the last hour, by author, text and rule; at most `max_facts` of them."""
+
+    def __init__(self, max_facts: int) -> None:
+        self._max_facts = max_facts
+        self._arrivals: deque[tuple[float, _Kept]] = deque()
+        self._numbers: dict[int, int] = {}  # event -> number of arrival
+        self._by_author: dict[int, list[_Kept]] = {}
+        self._by_text: dict[int, list[_Kept]] = {}
+        self._by_rule: dict[str, list[_Place]] = {}
+        self._next = 0
+        self._newest = 0.0
+        self.cut_at = float("-inf")  # facts created up to then were forgotten for want of room
+
+    def __len__(self) -> int:
+        return len(self._arrivals)
+
+    def add(self, fact: Fact, now: float) -> bool:
+        """Remember the fact; False when its event is known already."""
+        if fact.id in self._numbers:
+            return False
+        self._newest = max(self._newest, min(fact.at, now))
+        self._make_room(now)
+        kept: _Kept = (fact.at, self._next, fact)
+        self._numbers[fact.id] = self._next
+        self._arrivals.append((now, kept))
+        self._next += 1
+        for keys, key in ((self._by_author, fact.author), (self._by_text, fact.text)):
+            if key is not None:
+                _insert(keys.setdefault(key, []), kept)
+        self.add_rules(fact)
+        return True
+
+    def add_rules(self, fact: Fact) -> None:
+        """Note the rules that the event matched; they are known only after it was added by its judging."""
+        number = self._numbers.get(fact.id)
+        if number is None:
+            return
+        for rule in fact.rules:
+            places = self._by_rule.setdefault(rule, [])
+            place = (fact.at, number)
+            at = bisect_left(places, place)
+            if at == len(places) or places[at] != place:
+                places.insert(at, place)
+            del places[: bisect_left(places, (self._newest - MAX_WINDOW_S - SLACK_S, 0))]
+
+    def count(self, count: Count, by: By, fact: Fact, window_s: float) -> int:
+        """How many in the window that ends with the fact's event, without it and what came after it."""
+        key, keys = (fact.author, self._by_author) if by == "author" else (fact.text, self._by_text)
+        entries = keys.get(key, ()) if key is not None else ()
+        first = bisect_right(entries, fact.at - window_s, key=_time)
+        last = bisect_right(entries, fact.at, key=_time)
+        number = self._numbers.get(fact.id, _LAST)
+        if count == "events":
+            if number == _LAST:
+                return last - first
+            return sum(entry[1] < number for entry in entries[first:last])
+        others: set[int] = set()
+        for _, arrived, other in reversed(entries[max(first, last - MAX_DISTINCT_SCAN) : last]):
+            value = other.author if count == "authors" else other.thread
+            if arrived < number and value is not None and not (count == "authors" and value == fact.author):
+                others.add(value)
+        return len(others)
+
+    def uses(self, rule: str, fact: Fact) -> int:
+        """How many earlier events of the last hour matched the rule."""
+        places = self._by_rule.get(rule, [])
+        first = bisect_right(places, (fact.at - MAX_WINDOW_S, _LAST))
+        last = bisect_right(places, (fact.at, _LAST))
+        number = self._numbers.get(fact.id, _LAST)
+        return last - first if number == _LAST else sum(place[1] < number for place in places[first:last])
+
+    def _make_room(self, now: float) -> None:
+        arrivals, keep_s = self._arrivals, MAX_WINDOW_S + SLACK_S
+        while arrivals and arrivals[0][0] < now - keep_s and arrivals[0][1][0] < self._newest - keep_s:
+            self._forget(arrivals.popleft()[1])
+        if len(arrivals) >= self._max_facts:
+            oldest = arrivals.popleft()[1]
+            self.cut_at = max(self.cut_at, oldest[0])
+            self._forget(oldest)
+
+    def _forget(self, kept: _Kept) -> None:
+        fact = kept[2]
+        self._numbers.pop(fact.id, None)
+        for keys, key in ((self._by_author, fact.author), (self._by_text, fact.text)):
+            if key is None or key not in keys:
+                continue
+            entries = keys[key]
+            at = bisect_left(entries, kept[:2], key=_place)
+            if at < len(entries) and entries[at][1] == kept[1]:
+                del entries[at]
+            if not entries:
+                del keys[key]
+
+
+def _insert(entries: list[_Kept], kept: _Kept) -> None:
+    if not entries or entries[-1][0] <= kept[0]:
+        entries.append(kept)  # nearly always: events come about in order
+    else:
+        insort(entries, kept, key=_place)
+
+
+def _time(kept: _Kept) -> float:
+    return kept[0]
+
+
+def _place(kept: _Kept) -> _Place:
+    return kept[:2]
