@@ -19,11 +19,12 @@ MAX_SCAN_CHARS: Final = 50_000
 """A longer text is scanned up to here; what follows is not looked at, and `list.*` says so by `text.length`."""
 MAX_SPANS: Final = 200
 """Spans kept for one list and text; `hits` counts no further either."""
+MAX_LABELS: Final = 8
+"""The last labels of a host that are looked up; a listed domain has fewer."""
 
-_HOST = re.compile(
-    r"(?:https?://|//)?(?:[\w.\-~%]+@)?((?:[^\W_][\w\-]*\.)+[^\W\d_][\w\-]{1,62})(?::\d{1,5})?(/[^\s<>\"']*)?",
-    re.IGNORECASE,
-)
+#: A dotted run, its port and its path. It begins where no word goes on and gives nothing back (possessive), so that a
+#: text of dots or of one endless word costs one pass; what of the run is a host is looked at afterwards.
+_PLACE = re.compile(r"(?<![\w\-])([\w\-]++(?:\.[\w\-]++)++)(?![\w\-]*+@)(?::\d{1,5})?(/[^\s<>\"']*+)?")
 _DEFANGED = re.compile(r"\[\.\]|\(\.\)|\s?\[dot\]\s?")
 
 
@@ -124,16 +125,26 @@ def _scan_patterns(lists: CompiledLists, text: str, part: int, *, locale: str, f
 def _scan_places(lists: CompiledLists, text: str, part: int, *, found: list[_Found]) -> None:
     plain = _DEFANGED.sub(".", text) if "[" in text or "(" in text else text
     same = len(plain) == len(text)
-    for match in _HOST.finditer(plain):
-        host, path = match[1].lower().rstrip("."), (match[2] or "/").lower()
+    for match in _PLACE.finditer(plain):
+        labels = _host_labels(match[1].lower())
+        if labels is None:
+            continue
+        path = (match[2] or "/").lower()
         span = match.span() if same else (0, len(text))
-        labels = host.split(".")
-        for n in range(len(labels) - 1):
+        for n in range(max(0, len(labels) - MAX_LABELS), len(labels) - 1):
             for owner, term in lists.domains.get(".".join(labels[n:]), ()):
                 found[owner].add(Span(part, *span, term), None)
-        for owner, prefix, term in lists.urls.get(host.removeprefix("www."), ()):
+        for owner, prefix, term in lists.urls.get(".".join(labels).removeprefix("www."), ()):
             if path.startswith(prefix):
                 found[owner].add(Span(part, *span, term), None)
+
+
+def _host_labels(run: str) -> list[str] | None:
+    """The labels of the host in a dotted run; None when it holds none. `3.14` is none, `evil.com.1` holds one."""
+    labels = run.strip("-_").split(".")
+    while len(labels) > 1 and not (labels[-1][:1].isalpha() and 2 <= len(labels[-1]) <= 63):
+        labels.pop()
+    return labels if len(labels) > 1 else None
 
 
 def _distinct(spans: list[Span]) -> tuple[Span, ...]:
