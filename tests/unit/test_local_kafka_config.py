@@ -54,6 +54,8 @@ def test_listens_on_loopback_only() -> None:
 def test_broker_takes_the_largest_record() -> None:
     """The broker's limit is above every topic's, and a dead letter's above an event's."""
     assert max(topic.max_message_bytes for topic in standard_topics()) == DEADLETTER_MAX_BYTES
+    by_name = {topic.name: topic.max_message_bytes for topic in standard_topics("")}
+    assert (by_name["incoming"], by_name["deadletter"]) == (EVENT_MAX_BYTES, DEADLETTER_MAX_BYTES)
     assert EVENT_MAX_BYTES < DEADLETTER_MAX_BYTES < MESSAGE_MAX_BYTES
 
 
