@@ -183,7 +183,7 @@ def _pictures(card: Mapping[str, Any]) -> list[str]:
     return [
         f"{', '.join(card['judged_in_pictures'])}.",
         "",
-        "`sexual` is the sexual-image classifier's own probability, unmeasured here. For the others the prompt bank must",
+        "`sexual` is the sexual-image classifier's own probability, unmeasured here. For others the prompt bank must",
         "rank directions of the image classifier that are the thing (no photographs were at hand) above its other",
         "classes; 1 harmless picture in 200 reaches p = .5.",
         "",
