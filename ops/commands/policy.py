@@ -8,6 +8,7 @@ from ops.commands.policy_check import check
 from ops.commands.policy_diff import diff
 from ops.commands.policy_explain import explain_file
 from ops.commands.policy_reference import catalogue, schema
+from ops.commands.policy_replay import replay
 from ops.commands.policy_selftest import run_tests
 
 app = typer.Typer(
@@ -24,5 +25,6 @@ app.command()(check)
 app.command("test")(run_tests)
 app.command()(diff)
 app.command("explain")(explain_file)
+app.command()(replay)
 app.command()(catalogue)
 app.command()(schema)

@@ -21,7 +21,11 @@ from policies.engine.signals import Catalogue, SignalType
 from policies.engine.subject import Subject
 
 MAX_VARIANTS: Final = 512
-"""Remembered combinations of overrides; an odd locale from outside cannot make it grow further."""
+"""Remembered combinations of overrides."""
+MAX_PLACES: Final = 4_096
+"""Remembered circumstances; odd locales from outside cannot make it grow further."""
+
+_Place = tuple[str, str, str | None, str, bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class PolicyBundle:
     counters: tuple[Counter, ...] = BUILT_IN
     suppressors: tuple[tuple[int, ...], ...] = ()  # rule number -> the exceptions that may take its match back
     _variants: dict[tuple[int, ...], Variant] = field(default_factory=dict)
+    _places: dict[_Place, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -72,7 +77,8 @@ class PolicyBundle:
     def variant(self, subject: Subject, now: float) -> Variant:
         """The numbers and modes that hold for this subject at this time. Narrower overrides win."""
         overrides = self.policies.overrides
-        active = tuple(n for n, o in enumerate(overrides) if now < o.expires_at and o.scope.fits(subject))
+        fitting = self._fitting(subject)
+        active = tuple(n for n in fitting if now < overrides[n].expires_at) if fitting else fitting
         known = self._variants.get(active)
         if known is not None:
             return known
@@ -90,6 +96,16 @@ class PolicyBundle:
         if len(self._variants) < MAX_VARIANTS:
             self._variants[active] = made
         return made
+
+    def _fitting(self, subject: Subject) -> tuple[int, ...]:
+        """The overrides whose scope the subject is in; globs are matched once for each kind of circumstances."""
+        place = (subject.locale, subject.surface, subject.tenant, subject.kind, subject.audience_minors)
+        known = self._places.get(place)
+        if known is None:
+            known = tuple(n for n, o in enumerate(self.policies.overrides) if o.scope.fits(subject))
+            if len(self._places) < MAX_PLACES:
+                self._places[place] = known
+        return known
 
 
 def signal_types(policies: PolicySet, catalogue: Catalogue) -> dict[str, SignalType]:

@@ -32,6 +32,7 @@ class Recording:
     partial: bool = False  # made from a verdict: signals that it does not show are absent
 
 
+_PLAIN: Final = frozenset({float, int, bool, str})
 _FACTS: Final[dict[str, tuple[type, ...]]] = {
     "event_id": (str,), "content_id": (str,), "kind": (str,), "surface": (str,), "locale": (str,), "key": (str,),
     "created_at": (int, float), "tenant": (str,), "image_count": (int,), "author_id": (str,),
@@ -47,14 +48,20 @@ def read_recording(raw: object) -> Recording:
     if "signals" not in raw and "categories" in raw:
         return _from_verdict(raw)
     signals = SignalSet(tier=_text(raw.get("tier", "none"), "tier"))
-    for name, value in _object(raw, "signals").items():
-        signals.values[name] = _value(name, value)
+    values = _object(raw, "signals")
+    if _PLAIN.issuperset(map(type, values.values())):  # the common case: a replay reads millions of these
+        signals.values = values
+    else:
+        signals.values = {name: _value(name, value) for name, value in values.items()}
     whys = _object(raw, "why")
+    reasons: dict[tuple[str, str], MissingSignal] = {}
     for name, word in _object(raw, "status").items():
-        try:
-            signals.missing[name] = MissingSignal(SignalStatus(word), _text(whys.get(name, "recorded"), name))
-        except ValueError as exc:
-            raise RecordingError(f"status of {name!r} cannot be {word!r}") from exc
+        why = whys.get(name, "recorded")
+        if not isinstance(word, str) or not isinstance(why, str):
+            raise RecordingError(f"status and why of {name!r} must be text")
+        if (word, why) not in reasons:
+            reasons[word, why] = _missing(name, word, why)
+        signals.missing[name] = reasons[word, why]
     signals.models.update({k: _text(v, k) for k, v in _object(raw, "models").items()})
     labels = {k: v for k, v in _object(raw, "labels").items() if isinstance(v, bool)}
     return Recording(_subject(raw), signals, labels)
@@ -73,10 +80,17 @@ def write_recording(subject: Subject, signals: SignalSet) -> dict[str, Any]:
     return made
 
 
+def _missing(name: str, word: str, why: str) -> MissingSignal:
+    try:
+        return MissingSignal(SignalStatus(word), why)
+    except ValueError as exc:
+        raise RecordingError(f"status of {name!r} cannot be {word!r}") from exc
+
+
 def _subject(raw: Mapping[str, Any]) -> Subject:
     facts: dict[str, Any] = {}
-    for name, kinds in _FACTS.items():
-        value = raw.get(name)
+    for name in _FACTS.keys() & raw.keys():
+        value, kinds = raw[name], _FACTS[name]
         if value is None:
             continue
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
