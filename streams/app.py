@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -42,10 +42,6 @@ def build_detectors(settings: Settings, model: ModelClient) -> list[Detector]:
     return [ClipSafety(model, pictures)]
 
 
-MakeDetectors = Callable[[Settings, ModelClient], list[Detector]]
-"""How a worker gets its detectors; benches of the stream alone take none."""
-
-
 def catalogue() -> Catalogue:
     """What policies may name: the event's own fields and what the detectors declare."""
     return Catalogue.of(EVENT_SIGNALS, ClipSafety.provides)
@@ -69,13 +65,12 @@ def build_deps(
     policies: PolicySource | None = None,
     *,
     surroundings: Surroundings | None = None,
-    detectors: MakeDetectors = build_detectors,
 ) -> Deps:
     """What the pipeline works with. Call it inside the running loop: the model's client belongs to one."""
     source = policies or build_policies(settings)
     clock = SystemClock()
     beside = surroundings or build_surroundings(settings, clock)
-    return Deps(detectors(settings, model), source, clock, settings.deadline_s, beside.declared)
+    return Deps(build_detectors(settings, model), source, clock, settings.deadline_s, beside.declared)
 
 
 def build_model(settings: Settings) -> TritonModel:
@@ -109,20 +104,34 @@ class WorkerApp(faust.App):
             await self.add_runtime_dependency(service)
 
 
-def build_app(settings: Settings, crash: Crash, *, detectors: MakeDetectors = build_detectors) -> faust.App:
+async def build_moderator(settings: Settings, app: faust.App, crash: Crash) -> Moderator:
+    """The moderator of a deployed worker, with all its detectors. Call it inside the running loop."""
+    policies = build_followed_policies(settings)
+    beside = build_surroundings(settings, SystemClock(), bootstrap=_brokers(settings))
+    deps = build_deps(settings, build_model(settings), policies, surroundings=beside)
+    moderator = moderator_of(settings, deps, app, crash)
+    moderator.adopt(policies.watch(), name="weir-policies")
+    beside.join(moderator)
+    return moderator
+
+
+def moderator_of(settings: Settings, deps: Deps, app: faust.App, crash: Crash) -> Moderator:
+    """A moderator that judges with `deps` and publishes through the app's producer."""
+    topics = Topics(settings.topic("verdicts"), settings.topic("flagged"), settings.topic("deadletter"))
+    limits, name = build_limits(settings), worker_name(settings)
+    return Moderator(deps, FaustOutbox(app), topics, limits, worker=name, crash=crash)
+
+
+MakeModerator = Callable[[Settings, faust.App, Crash], Awaitable[Moderator]]
+"""How a worker gets its moderator; a bench of the stream alone takes one without detectors."""
+
+
+def build_app(settings: Settings, crash: Crash, *, moderator: MakeModerator = build_moderator) -> faust.App:
     """The Faust app of a worker: with a consumer of our own, or with Faust's (`WEIR_CONSUMER`, decision 0005)."""
     app = WorkerApp(settings.group, **_faust_options(settings))
-    topics = Topics(settings.topic("verdicts"), settings.topic("flagged"), settings.topic("deadletter"))
 
     async def make() -> Moderator:
-        policies = build_followed_policies(settings)
-        beside = build_surroundings(settings, SystemClock(), bootstrap=_brokers(settings))
-        deps = build_deps(settings, build_model(settings), policies, surroundings=beside, detectors=detectors)
-        outbox = FaustOutbox(app)
-        moderator = Moderator(deps, outbox, topics, build_limits(settings), worker=worker_name(settings), crash=crash)
-        moderator.adopt(policies.watch(), name="weir-policies")
-        beside.join(moderator)
-        return moderator
+        return await moderator(settings, app, crash)
 
     if settings.consumer == "agent":
         attach(app, settings.topic("incoming"), make, drain_s=settings.drain_s)

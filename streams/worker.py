@@ -14,7 +14,7 @@ from typing import Final
 import faust
 import structlog
 
-from streams.app import MakeDetectors, build_app, build_detectors
+from streams.app import MakeModerator, build_app, build_moderator
 from streams.settings import Settings
 from streams.telemetry import set_up_logging
 
@@ -37,10 +37,10 @@ def crash(cause: str, why: str) -> None:
     os._exit(code)
 
 
-def run(settings: Settings, *, detectors: MakeDetectors = build_detectors) -> int:
+def run(settings: Settings, *, moderator: MakeModerator = build_moderator) -> int:
     """Judge events until SIGTERM or SIGINT; the exit code."""
     set_up_logging(settings.log_level, settings.log_format)
-    app = build_app(settings, crash, detectors=detectors)
+    app = build_app(settings, crash, moderator=moderator)
     app.conf.datadir.parent.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
     worker = faust.Worker(
         app,

@@ -49,11 +49,19 @@ async def raw(bootstrap: str, source: str, sink: str) -> None:
 
 
 def weir() -> int:
-    """The worker, with the settings of the environment and no detectors."""
+    """The worker, with the settings of the environment and the bundled policies, and no detectors."""
+    from streams.adapters.clock import SystemClock
+    from streams.agents.moderate import Crash, Moderator
+    from streams.app import build_policies, moderator_of
+    from streams.pipeline import Deps
     from streams.settings import Settings
     from streams.worker import run
 
-    return run(Settings(), detectors=lambda _settings, _model: [])
+    async def bare(settings: Settings, app: object, crash: Crash) -> Moderator:
+        deps = Deps([], build_policies(settings), SystemClock(), settings.deadline_s)
+        return moderator_of(settings, deps, app, crash)
+
+    return run(Settings(), moderator=bare)
 
 
 def main(argv: list[str]) -> int:
