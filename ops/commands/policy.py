@@ -7,6 +7,7 @@ import typer
 from ops.commands.policy_check import check
 from ops.commands.policy_diff import diff
 from ops.commands.policy_explain import explain_file
+from ops.commands.policy_map import map_verdicts
 from ops.commands.policy_reference import catalogue, schema
 from ops.commands.policy_replay import replay
 from ops.commands.policy_selftest import run_tests
@@ -26,5 +27,6 @@ app.command("test")(run_tests)
 app.command()(diff)
 app.command("explain")(explain_file)
 app.command()(replay)
+app.command("map")(map_verdicts)
 app.command()(catalogue)
 app.command()(schema)

@@ -6,7 +6,8 @@
     *.yaml             one policy each
     lists/*.yaml       one list each
     banks/*.yaml       one bank of known pictures each
-    prompts.yaml       read by the model; hashed here, not looked into (likewise taxonomies/)
+    taxonomies/        weir.yaml: the kinds of each category; the others are mappings, hashed here, not looked into
+    prompts.yaml       read by the model; hashed here, not looked into
 
 Reads files, nothing else; meaning is `resolve`.
 """
@@ -24,6 +25,7 @@ from policies.engine.errors import Problem
 from policies.engine.schema import BundleFile, ListFile, PolicyFile, ProfilesFile
 from policies.engine.schema_banks import BankFile
 from policies.engine.schema_counters import CountersFile
+from policies.engine.schema_taxonomies import OwnFile
 from policies.engine.shape import read_shape
 from policies.engine.yaml_nodes import Document, read_yaml
 
@@ -53,6 +55,7 @@ class Folder:
     banks: list[Written[BankFile]] = field(default_factory=list)
     profiles: Written[ProfilesFile] | None = None
     bundle: Written[BundleFile] | None = None
+    taxonomy: Written[OwnFile] | None = None
     counters: Written[CountersFile] | None = None
     problems: list[Problem] = field(default_factory=list)
     hash: str = ""
@@ -107,6 +110,8 @@ def read_bundle_files(files: dict[str, bytes], *, folder: Path) -> Folder:
             made.profiles = _one(made, read_yaml(raw, shown), ProfilesFile)
         elif name == "counters.yaml":
             made.counters = _one(made, read_yaml(raw, shown), CountersFile)
+        elif name == "taxonomies/weir.yaml":
+            made.taxonomy = _one(made, read_yaml(raw, shown), OwnFile)
         elif name == "bundle.yaml":
             made.bundle = _one(made, read_yaml(raw, shown), BundleFile)
         elif not top and name not in NOT_POLICIES:

@@ -39,7 +39,7 @@ def resolve(folder: Folder, catalogue: Catalogue) -> Resolution:
     """The policy set of the folder; problems say what is not in it."""
     written = folder.profiles
     queues = tuple(written.file.queues) if written is not None and written.file.queues else DEFAULT_QUEUES
-    known = Known(catalogue, queues, frozenset(w.file.name for w in folder.lists))
+    known = Known(catalogue, queues, frozenset(w.file.name for w in folder.lists), kinds=_kinds(folder))
     profiles = _read_profiles(folder, known)
     documents = _documents(folder)
     for policy in folder.policies:
@@ -75,6 +75,11 @@ def resolve(folder: Folder, catalogue: Catalogue) -> Resolution:
     for doc in [*(p.doc for p in folder.policies), *([written.doc] if written else [])]:
         problems += doc.problems
     return Resolution(policies, problems, known.sites, known.paths, documents)
+
+
+def _kinds(folder: Folder) -> dict[str, frozenset[str]] | None:
+    own = folder.taxonomy
+    return None if own is None else {name: frozenset(item.kinds) for name, item in own.file.categories.items()}
 
 
 def _identity(folder: Folder, head: BundleFile | None) -> tuple[str, str]:

@@ -5,6 +5,7 @@ One file of policies at a time; what spans files (profiles, overrides) is `resol
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from policies.engine.conditions import ConditionReader, LeafSite, map_leaves
@@ -29,6 +30,7 @@ class Known:
     catalogue: Catalogue
     queues: tuple[str, ...]
     lists: frozenset[str]
+    kinds: Mapping[str, frozenset[str]] | None = None  # category -> level two; None: any name will do
     thresholds: dict[str, float] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
     exemptions: dict[str, Exemption] = field(default_factory=dict)
@@ -49,10 +51,7 @@ def read_rule(known: Known, written: Written[PolicyFile], rule: RuleFile, *, pat
         first = known.rules[rule.id].site
         doc.report((*path, "id"), "DUPLICATE-ID", f"rule {rule.id!r} is already in {first.file}:{first.line}")
         return
-    top = rule.category.partition(".")[0]
-    if top not in CATEGORIES:
-        hint = choices_hint(top, CATEGORIES)
-        doc.report((*path, "category"), "UNKNOWN-CATEGORY", f"{rule.category[:60]!r} is not a category", hint=hint)
+    _check_category(known, doc, rule.category, path=(*path, "category"))
     condition = _condition(known, written, rule, path=path)
     redact = _redacted_lists(known, doc, rule, path=(*path, "then", "redact"))
     check_queue(doc, rule.then.review, known.queues, path=(*path, "then", "review"))
@@ -119,6 +118,16 @@ def read_exception(known: Known, written: Written[PolicyFile], item: ExceptionFi
         expires_at=end_of(item.expires),
         site=Site(doc.file, mark.line, mark.column),
     )
+
+
+def _check_category(known: Known, doc: Document, category: str, *, path: Path) -> None:
+    top, _, kind = category.partition(".")
+    if top not in CATEGORIES:
+        hint = choices_hint(top, CATEGORIES)
+        doc.report(path, "UNKNOWN-CATEGORY", f"{category[:60]!r} is not a category", hint=hint)
+    elif "." in category and known.kinds is not None and kind not in known.kinds.get(top, ()):
+        hint = choices_hint(kind, sorted(known.kinds.get(top, ())))
+        doc.report(path, "UNKNOWN-CATEGORY", f"{top!r} has no kind {kind[:60]!r}", hint=hint)
 
 
 def _condition(known: Known, written: Written[PolicyFile], rule: RuleFile, *, path: Path) -> Condition | None:
