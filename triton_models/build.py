@@ -24,6 +24,7 @@ from triton_models.serving import fuse, heads, image_tower, joint_space, members
 FORMAT: Final = 2
 """Raised when the same inputs would be built differently: everything is then built again."""
 
+ALIGNMENT: Final = "align.npz"
 SHIPPED: Final = (heads.FILE, ngrams.FILE, fuse.FILE)
 """What training puts into a release; a release without one has no such member."""
 
@@ -79,7 +80,7 @@ def write_text_tables(text: E5Model, target: Path) -> None:
 def _build_image_tower(inputs: BuildInputs, target: Path) -> None:
     weights = read_lite0(inputs.parts[IMAGE_TOWER.name])
     _fill_graph(inputs.release / "graphs", "image", weights.__getitem__, target)
-    with np.load(inputs.release / "align.npz", allow_pickle=False) as aligned:
+    with np.load(inputs.release / ALIGNMENT, allow_pickle=False) as aligned:
         joint_space.JointSpace(
             text_centre=aligned["text_centre"].astype(np.float32),
             image_map=aligned["image_map"].astype(np.float32),

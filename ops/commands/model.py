@@ -1,6 +1,7 @@
 """`weir model …`: the pretrained parts and the version directory that Triton serves.
 
-`parts` and `assemble` need no torch. What trains and judges models is in `model_train.py`.
+`parts` and `assemble` need no torch. What trains and judges is in `model_train.py`, what promotes in
+`model_release.py`.
 """
 
 from __future__ import annotations
@@ -8,12 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
+from ops.commands import model_release, model_train
+from ops.exits import NO
 from ops.local.errors import LocalStackError
 from ops.targets import read_settings
 from triton_models.assemble import Assembled, AssembleError, AssembleOptions, assemble_release
@@ -64,6 +68,45 @@ def assemble(
     except AssembleError as exc:
         raise LocalStackError(str(exc)) from exc
     typer.echo(json.dumps(_told(done)) if as_json else _sentence(done))
+
+
+@app.command(epilog="Example: `weir model export --release starter`")
+def export(
+    *,
+    release: Annotated[str, typer.Option(help="Which folder of `triton_models/releases` to write into.")] = "starter",
+    as_json: Json = False,
+) -> None:
+    """Export the towers' graphs (without weights) and their alignment into a release, and prove them against torch.
+
+    For the model owner, after an architecture or a part changed: commit what it writes. Exit code 1: a graph computes
+    something else than torch does. Needs the train extra.
+    """
+    from triton_models.assemble import RELEASES
+    from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, part_file, read_e5
+    from triton_models.parts.lite0 import read_lite0
+    from triton_models.training.align import Alignment
+    from triton_models.training.export import export_release
+    from triton_models.training.parity import passes, prove
+
+    home = read_settings().home
+    try:
+        with download_progress() as report:
+            ensure_parts(home, [TEXT_TOWER, IMAGE_TOWER], report=report)
+    except PartsError as exc:
+        raise LocalStackError(str(exc)) from exc
+    text, image = read_e5(part_file(home, TEXT_TOWER)), read_lite0(part_file(home, IMAGE_TOWER))
+    folder = RELEASES / release
+    accuracy = export_release(text, image, folder)
+    found = prove(text, image, Alignment.load(folder))
+    told = {"alignment_held_out_accuracy": accuracy, **{name: asdict(parity) for name, parity in found.items()}}
+    typer.echo(json.dumps({**told, "passes": passes(found)}, indent=None if as_json else 1))
+    if not passes(found):
+        raise typer.Exit(NO)
+
+
+app.command("train", epilog=model_train.TRAIN_EPILOG)(model_train.train)
+app.command("evaluate", epilog=model_train.EVALUATE_EPILOG)(model_train.evaluate)
+model_release.register(app)
 
 
 @contextmanager

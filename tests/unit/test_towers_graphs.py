@@ -14,15 +14,9 @@ from triton_models.parts import E5Model, read_e5
 from triton_models.serving.joint_space import FloatArray, JointSpace, unit
 from triton_models.serving.text_tower import TextTower
 from triton_models.training.align import Alignment, align
+from triton_models.training.export import build_image_tower, build_text_tower
 from triton_models.training.graph_text import export_text_graph
-from triton_models.training.parity import (
-    MAX_DIFFERENCE,
-    Parity,
-    build_image_tower,
-    build_text_tower,
-    image_parity,
-    text_parity,
-)
+from triton_models.training.parity import MAX_DIFFERENCE, Parity, image_parity, passes, prove, text_parity
 from triton_models.training.towers import build_clip
 
 TEXTS = ["hello world", "a", "ab ab ab abc cab", "你好 hello", "bc" * 40, ""]
@@ -109,6 +103,16 @@ def test_the_clip_starts_where_serving_is(
     served = space.image(build_image_tower(image.__getitem__, tmp_path).features(pixels))
     assert np.abs(seen.numpy() - served).max() < MAX_DIFFERENCE
     assert np.abs(said.numpy() - space.text(exact.encode(["hello world"]))).max() < MAX_DIFFERENCE
+
+
+def test_the_gate_passes_good_graphs_and_refuses_others(
+    text: E5Model, image: dict[str, FloatArray], alignment: Alignment
+) -> None:
+    """All three comparisons pass as exported; a float graph that is off, or an int8 one, does not."""
+    found = prove(text, image, alignment)
+    assert passes(found)
+    assert not passes({**found, "image_float32": Parity(0.01, 1.0)})
+    assert not passes({**found, "text_int8": Parity(0.1, 0.98)})
 
 
 def test_the_graph_file_holds_no_weights(text: E5Model, tmp_path: Path) -> None:

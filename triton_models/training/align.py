@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from triton_models.build import ALIGNMENT
 from triton_models.serving.joint_space import unit
 
 FloatArray = npt.NDArray[np.float32]
 
-FILE: Final = "align.npz"
 CLASSES: Final = 1_000
 RIDGE: Final = 1.0
 """Best of 0.1 .. 10 by classes held out: 27.5 % of 200 named right, where chance is 0.5 %."""
@@ -36,9 +36,15 @@ class Alignment:
     image_map: FloatArray  # [F, D]
     class_vectors: FloatArray  # [K, D] unit
 
+    @classmethod
+    def load(cls, folder: Path) -> Alignment:
+        """The alignment in `folder/align.npz`, as float32."""
+        with np.load(folder / ALIGNMENT, allow_pickle=False) as saved:
+            return cls(**{name: saved[name].astype(np.float32) for name in cls.__slots__})
+
     def save(self, folder: Path) -> Path:
         """Writes `folder/align.npz`, maps as float16."""
-        path = folder / FILE
+        path = folder / ALIGNMENT
         np.savez_compressed(
             path,
             text_centre=self.text_centre.astype(np.float32),

@@ -1,16 +1,24 @@
-"""Exporting a release's graphs without weights, into `triton_models/releases/<release>/graphs`.
+"""Exporting what a release ships of the towers: graphs without weights, and the alignment of the two.
 
-Run by the model owner when an architecture changes; what it writes is committed, and `assemble` fills it in. The graphs
-are checked against torch by `parity.py`.
+Run by the model owner when an architecture or a part changes (`weir model export`); what it writes is committed, and
+`assemble` fills it in. Whether the graphs compute what torch computes is `parity.py`'s question.
 """
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from triton_models.build import write_text_tables
+from triton_models.fill import FillPlan, fill
 from triton_models.parts import E5Model
+from triton_models.serving.image_tower import ImageTower
+from triton_models.serving.text_tower import TextTower
+from triton_models.training.align import align_parts
 from triton_models.training.graph_image import export_image_graph
-from triton_models.training.graph_text import export_text_graph
+from triton_models.training.graph_text import Precision, export_text_graph
 
 
 def export_graphs(text: E5Model, folder: Path) -> list[Path]:
@@ -18,3 +26,29 @@ def export_graphs(text: E5Model, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     plans = [export_text_graph(text, folder, "int8"), export_image_graph(folder)]
     return [folder / file for plan in plans for file in (plan.graph, plan.graph.replace(".onnx", ".plan.json"))]
+
+
+def export_release(text: E5Model, image: Mapping[str, Any], release: Path) -> float:
+    """Writes graphs and alignment into a release folder; the alignment's accuracy on classes held out (chance .005)."""
+    export_graphs(text, release / "graphs")
+    with tempfile.TemporaryDirectory() as folder:
+        tower = build_text_tower(text, Path(folder), "int8")  # as served, so that names and posts err alike
+        _, accuracy = align_parts(image["classifier.weight"], tower.encode, release)
+    return accuracy
+
+
+def build_text_tower(text: E5Model, folder: Path, precision: Precision) -> TextTower:
+    """Exports, fills and loads a text tower in `folder`."""
+    _fill(export_text_graph(text, folder, precision), text.array, folder)
+    write_text_tables(text, folder)
+    return TextTower.load(folder)
+
+
+def build_image_tower(weights: Callable[[str], Any], folder: Path) -> ImageTower:
+    """Exports, fills and loads an image tower in `folder`."""
+    _fill(export_image_graph(folder), weights, folder)
+    return ImageTower.load(folder)
+
+
+def _fill(plan: FillPlan, source: Callable[[str], Any], folder: Path) -> None:
+    fill(plan, source, folder / plan.data)

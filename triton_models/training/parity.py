@@ -7,7 +7,7 @@ vectors from the part's own engine (a gate: cosine .99).
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,18 +17,28 @@ import numpy.typing as npt
 import torch
 from open_clip import CustomTextCLIP
 
-from triton_models.build import write_text_tables
-from triton_models.fill import FillPlan, fill
+from triton_models.contract import IMAGE_SIZE_PX
 from triton_models.parts import E5Model
-from triton_models.serving.image_tower import ImageTower
-from triton_models.serving.text_tower import TextTower
-from triton_models.training.graph_image import export_image_graph
-from triton_models.training.graph_text import Precision, export_text_graph
+from triton_models.training.align import Alignment
+from triton_models.training.export import build_image_tower, build_text_tower
+from triton_models.training.graph_text import Precision
+from triton_models.training.towers import build_clip
 
 FloatArray = npt.NDArray[np.float32]
 
 MAX_DIFFERENCE: Final = 1e-3
 MIN_COSINE: Final = 0.99
+TEXTS: Final = (
+    "Good morning, the coffee is ready.",
+    "a photo of a small dog",
+    "Die neue Brücke wird im Herbst eröffnet.",
+    "明日は友達と映画を見に行きます。",
+    "今天天气很好",
+    "الطقس جميل اليوم في المدينة",
+    "आज मौसम बहुत अच्छा है।",
+    "Мы поехали на дачу на выходные. " * 20,
+    "😊",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +84,18 @@ def image_parity(
     return Parity.of(ours, theirs)
 
 
-def build_text_tower(text: E5Model, folder: Path, precision: Precision) -> TextTower:
-    """Exports, fills and loads a text tower in `folder`."""
-    _fill(export_text_graph(text, folder, precision), text.array, folder)
-    write_text_tables(text, folder)
-    return TextTower.load(folder)
+def prove(text: E5Model, image: Mapping[str, npt.NDArray[Any]], alignment: Alignment) -> dict[str, Parity]:
+    """The three comparisons on fixed texts in several scripts and on noise; see `passes` for the gate."""
+    model = build_clip(text, image, alignment)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3), dtype=np.uint8)
+    return {
+        "text_float32": text_parity(model, text, TEXTS, "float32"),
+        "text_int8": text_parity(model, text, TEXTS, "int8"),
+        "image_float32": image_parity(model, image, pixels),
+    }
 
 
-def build_image_tower(weights: Callable[[str], Any], folder: Path) -> ImageTower:
-    """Exports, fills and loads an image tower in `folder`."""
-    _fill(export_image_graph(folder), weights, folder)
-    return ImageTower.load(folder)
-
-
-def _fill(plan: FillPlan, source: Callable[[str], Any], folder: Path) -> None:
-    fill(plan, source, folder / plan.data)
+def passes(found: Mapping[str, Parity]) -> bool:
+    """Whether float32 is within MAX_DIFFERENCE of torch and int8 within MIN_COSINE."""
+    exact = max(found["text_float32"].greatest_difference, found["image_float32"].greatest_difference)
+    return exact <= MAX_DIFFERENCE and found["text_int8"].least_cosine >= MIN_COSINE
