@@ -7,13 +7,24 @@ come from the worker. This is for a person, a health check or a script.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 
 from ops.local.errors import LocalStackError
+
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,7 @@ async def group_status(bootstrap: str, group: str, topic: str, timeout_s: float 
         async with asyncio.timeout(timeout_s):
             await admin.start()
             await consumer.start()
-            state, members = await _describe(admin, group)
+            state, members = await _patiently(lambda: _describe(admin, group))
             await consumer._client.add_topic(topic)  # noqa: SLF001  # no public way to ask about a topic not read
             numbers = consumer.partitions_for_topic(topic)
             if not numbers:
@@ -47,7 +58,7 @@ async def group_status(bootstrap: str, group: str, topic: str, timeout_s: float 
             partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
             ends = await consumer.end_offsets(partitions)
             starts = await consumer.beginning_offsets(partitions)
-            done = await admin.list_consumer_group_offsets(group, partitions=partitions)
+            done = await _patiently(lambda: admin.list_consumer_group_offsets(group, partitions=partitions))
     except (KafkaError, TimeoutError, OSError) as exc:
         raise LocalStackError(f"Kafka at {bootstrap} did not answer: {exc!r}") from exc
     finally:
@@ -61,13 +72,24 @@ async def group_status(bootstrap: str, group: str, topic: str, timeout_s: float 
 
 
 async def _describe(admin: AIOKafkaAdminClient, group: str) -> tuple[str, int]:
-    while True:  # the caller has a deadline around this
+    (answer,) = await admin.describe_consumer_groups([group])
+    code, _name, state, _kind, _protocol, members, *_ = answer.groups[0]
+    if code:
+        raise for_code(code)
+    return str(state), len(members)
+
+
+async def _patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
+    """The answer, once the group's coordinator is ready: a fresh cluster makes it when first asked.
+
+    The caller has a deadline around this.
+    """
+    while True:
         try:
-            (answer,) = await admin.describe_consumer_groups([group])
-        except GroupCoordinatorNotAvailableError:  # a fresh cluster makes its offsets topic when first asked
+            return await ask()
+        except (
+            GroupCoordinatorNotAvailableError,
+            GroupLoadInProgressError,
+            NotCoordinatorForGroupError,
+        ):
             await asyncio.sleep(0.2)
-            continue
-        code, _name, state, _kind, _protocol, members, *_ = answer.groups[0]
-        if code:
-            raise for_code(code)
-        return str(state), len(members)
