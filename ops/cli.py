@@ -27,6 +27,7 @@ _COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "policy": ("ops.commands.policy", "app", "Check and test policies."),
     "bank": ("ops.commands.bank", "app", "Import and look after hashes of known pictures."),
     "model": ("ops.commands.model", "app", "Fetch, assemble, train and evaluate the served ensemble."),
+    "data": ("ops.commands.data", "app", "Build, count and check what models are trained on."),
     "kafka": ("ops.commands.kafka", "app", "Run Kafka on this machine."),
     "triton": ("ops.commands.triton", "app", "Run Triton on this machine."),
     "bench": ("ops.commands.bench", "bench", "Measure, and print a ratio."),
