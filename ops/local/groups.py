@@ -23,7 +23,6 @@ from aiokafka.errors import (
 
 from ops.local.errors import LocalStackError
 
-
 _T = TypeVar("_T")
 
 
