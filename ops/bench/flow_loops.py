@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -57,7 +58,7 @@ def weir() -> int:
     from streams.settings import Settings
     from streams.worker import run
 
-    async def bare(settings: Settings, app: object, crash: Crash) -> Moderator:
+    async def bare(settings: Settings, app: Any, crash: Crash) -> Moderator:
         deps = Deps([], build_policies(settings), SystemClock(), settings.deadline_s)
         return moderator_of(settings, deps, app, crash)
 

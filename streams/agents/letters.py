@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import msgspec
 
 from policies.engine.taxonomy import Action
 from streams.core.flagged import FLAGGED_SCHEMA, encode_flagged, flagged_of
@@ -61,14 +62,14 @@ def letters(outcome: Outcome, topics: Topics, stamp: Stamp) -> Iterator[Letter]:
 
 
 def _headers(outcome: Decided, schema: str, stamp: Stamp) -> Headers:
-    timings = json.dumps({name: round(ms, 3) for name, ms in outcome.timings_ms.items()}, separators=(",", ":"))
+    timings = msgspec.json.encode({name: round(ms, 3) for name, ms in outcome.timings_ms.items()})
     return (
         ("schema", schema.encode()),
         ("content-type", MSGPACK_TYPE.encode()),
         *_trace(outcome.record),
         ("weir-worker", stamp.worker.encode()),
         ("weir-judged-at", f"{stamp.judged_at:.3f}".encode()),
-        ("weir-timings-ms", timings.encode()),
+        ("weir-timings-ms", timings),
         ("weir-source", _source(outcome.record)),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -167,6 +167,7 @@ class Moderator:
         self, batch: Sequence[Entry[Taken]], before: asyncio.Future[None] | None, sent: asyncio.Future[None]
     ) -> None:
         judged = await process_batch([entry.item.record for entry in batch], self._deps)
+        self._slots.release()  # judging is what is capped; what waits for acks counts against the backlog
         stamp = Stamp(self._worker, self._deps.clock.time())
         written = [_written(outcome, self._topics, stamp) for outcome in judged]
         outcomes = [outcome for outcome, _ in written]
@@ -186,7 +187,6 @@ class Moderator:
             self._crash("publish", f"verdicts could not be published: {type(exc).__name__}")
             return
         self._finish(batch)
-        self._slots.release()
         for outcome in outcomes:
             _log_outcome(outcome)
 
@@ -200,18 +200,18 @@ class Moderator:
             log.exception("event.uncounted", partition=outcome.record.partition, offset=outcome.record.offset)
             return []
 
-    async def _send(self, batch: Sequence[Letter]) -> list[tuple[Letter, asyncio.Future[object]]]:
-        return [(letter, await self._send_one(letter)) for letter in batch]
+    async def _send(self, batch: Sequence[Letter]) -> list[tuple[Letter, Awaitable[object]]]:
+        acks: list[tuple[Letter, Awaitable[object]]] = []
+        for letter in batch:
+            try:
+                ack = await self._outbox.send(letter.topic, letter.key, letter.value, letter.headers)
+            except TooLargeError:
+                await self._send_smaller(letter)
+            else:
+                acks.append((letter, ack))
+        return acks
 
-    async def _send_one(self, letter: Letter) -> asyncio.Future[object]:
-        try:
-            return asyncio.ensure_future(
-                await self._outbox.send(letter.topic, letter.key, letter.value, letter.headers)
-            )
-        except TooLargeError:
-            return asyncio.ensure_future(self._send_smaller(letter))
-
-    async def _acknowledged(self, letter: Letter, ack: asyncio.Future[object]) -> None:
+    async def _acknowledged(self, letter: Letter, ack: Awaitable[object]) -> None:
         """Wait for the broker; a record that it finds too large goes once more, smaller."""
         try:
             await ack

@@ -56,7 +56,7 @@ async def test_no_records_no_outcomes() -> None:
 
 async def test_a_record_that_is_no_event_is_the_producers_fault() -> None:
     """The reason is a code, and the detail quotes nothing."""
-    outcome = await process(a_record(b'{"secret"'), deps())
+    outcome = await process(a_record(b"\xc1secret"), deps())
     assert isinstance(outcome, DeadLetter)
     assert (outcome.code, outcome.fault) == ("msgpack.invalid", Fault.PRODUCER)
     assert "secret" not in outcome.detail
