@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,13 @@ import numpy as np
 import psutil
 import pytest
 import tritonclient.grpc as grpc_client
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ops.local.triton import EmbeddedTriton
 from triton_models import contract
 from triton_models.assemble import assemble_release, versions
 from triton_models.contract import LABELS, MODEL_NAME, Status
+from triton_models.pixels import decode_image, decode_ocr_image
 from triton_models.serving.ensemble import Ensemble
 from triton_models.serving.items import Item
 from triton_models.serving.tensors import named_outputs
@@ -86,6 +89,22 @@ def test_an_item_scores_the_same_alone_and_in_company(ensemble: Ensemble) -> Non
         each = np.concatenate([one[name] for one in alone])
         assert np.allclose(together[name], each, atol=0.001, equal_nan=True), name
     assert (together[contract.MEMBER_STATUS] == np.concatenate([one[contract.MEMBER_STATUS] for one in alone])).all()
+
+
+def test_words_are_judged_alike_as_pixels_and_as_characters(ensemble: Ensemble) -> None:
+    """A sentence drawn into a picture is read, and judged within .05 of the same sentence typed."""
+    sentence = "the old bridge was opened in the autumn"
+    drawn = Image.new("RGB", (900, 200), "white")
+    ImageDraw.Draw(drawn).text((20, 60), sentence, fill="black", font=ImageFont.load_default(44))
+    file = BytesIO()
+    drawn.save(file, "PNG")
+    item = Item(image=decode_image(file.getvalue()), ocr_image=decode_ocr_image(file.getvalue()))
+    seen, typed = ensemble.infer([item]), ensemble.infer([Item(sentence)])
+    (line,) = json.loads(seen.ocr_text[0])
+    assert line["text"] == sentence
+    read = seen.members[0, contract.MEMBERS.index("ocr")]
+    assert not np.isnan(read).all()
+    assert np.allclose(read, typed.scores[0, contract.ROWS.index("text")], atol=0.05, equal_nan=True)
 
 
 def test_sexual_minors_is_never_judged(ensemble: Ensemble) -> None:
