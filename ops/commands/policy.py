@@ -7,6 +7,7 @@ import typer
 from ops.commands.policy_check import check
 from ops.commands.policy_diff import diff
 from ops.commands.policy_explain import explain_file
+from ops.commands.policy_init import init
 from ops.commands.policy_map import map_verdicts
 from ops.commands.policy_reference import catalogue, schema
 from ops.commands.policy_replay import replay
@@ -22,6 +23,7 @@ def _policy() -> None:
     """Write, check, test, compare and try policies. Start with `weir policy check`."""
 
 
+app.command()(init)
 app.command()(check)
 app.command("test")(run_tests)
 app.command()(diff)

@@ -31,6 +31,8 @@ _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{kind}"
     for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge", "map", "seq")
 )
+# The one bare word of these that is read as it stands, because its key leaves no doubt: `mode: off`.
+_PLAIN_WORDS: Final = {"mode": "off"}
 # `author.kind in ["news"]` inside braces is not YAML; people write it all the same, and it can only mean one thing.
 _BARE_IN = re.compile(r"(?<![\w'\".\-])([A-Za-z_][\w.\-]* +in +\[[^\[\]'\n]*\])")
 
@@ -208,7 +210,8 @@ class _Converter:
         if number:
             whole = number["fraction"] is None and number["exponent"] is None
             return int(text) if whole else float(text)
-        if _AMBIGUOUS.fullmatch(text):
+        name = str(path[-1]).rpartition(".")[2] if path else ""
+        if _AMBIGUOUS.fullmatch(text) and _PLAIN_WORDS.get(name) != text:
             self._doc.report(
                 path,
                 "AMBIGUOUS-VALUE",

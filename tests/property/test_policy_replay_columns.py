@@ -26,7 +26,7 @@ MORE = """
 overrides:
   - {id: o.de, match: {locale: ["de-*"]}, set: {thresholds.hate.mid: 0.3}, reason: r, expires: 2026-11-24}
   - {id: o.live, match: {locale: ["de-*"], surface: ["live*"]}, set: {thresholds.hate.mid: 0.9, rules.s.number.mode: shadow}, reason: r, expires: 2027-11-24}
-  - {id: o.minors, match: {audience: minors}, set: {rules.s.words.mode: "off"}, reason: r, expires: 2027-11-24}
+  - {id: o.minors, match: {audience: minors}, set: {rules.s.words.mode: off}, reason: r, expires: 2027-11-24}
 exceptions:
   - {id: x.news, suppresses: ["s.n*", "s.*o*", s.review], when: {all: [author.verified == true, author.kind in ["news"]]}, reason: r, expires: 2026-11-24}
 """  # noqa: E501  # one a line, as people write them

@@ -84,3 +84,32 @@ def test_catalogue_lists_signals_of_every_source() -> None:
     told = RUNNER.invoke(app, ["catalogue", "--json"])
     names = {spec["name"] for spec in json.loads(told.output)}
     assert {"score.hate", "surface", "list.slurs.hits", "hash.known.hits"} <= names
+
+
+def test_init_makes_a_folder_that_is_fine(tmp_path: Path) -> None:
+    """It checks, its tests pass, and nothing is overwritten."""
+    folder = tmp_path / "mine"
+    assert RUNNER.invoke(app, ["init", str(folder)]).exit_code == 0
+    assert RUNNER.invoke(app, ["check", str(folder), "--strict"]).exit_code == 0
+    assert RUNNER.invoke(app, ["test", str(folder), "--gate"]).exit_code == 0
+    assert RUNNER.invoke(app, ["init", str(folder)]).exit_code == 2
+    whole = tmp_path / "library"
+    assert RUNNER.invoke(app, ["init", str(whole), "--library"]).exit_code == 0
+    assert RUNNER.invoke(app, ["check", str(whole), "--strict"]).exit_code == 0
+
+
+def test_the_guide_s_rule_and_tests_are_right(tmp_path: Path) -> None:
+    """What a newcomer copies from policies/README.md checks and passes."""
+    import policies
+
+    guide = (Path(policies.__file__).parent / "README.md").read_text(encoding="utf-8")
+    blocks = [b.partition("```")[0] for b in guide.split("```yaml\n")[1:]]
+    folder = tmp_path / "mine"
+    RUNNER.invoke(app, ["init", str(folder)])
+    first = folder / "first.yaml"
+    text = first.read_text(encoding="utf-8")
+    first.write_text(text.replace("\ntests:\n", f"\n{blocks[0]}\ntests:\n{blocks[1]}"), encoding="utf-8")
+    checked = RUNNER.invoke(app, ["check", str(folder), "--strict"])
+    assert checked.exit_code == 0, checked.output
+    tested = RUNNER.invoke(app, ["test", str(folder)])
+    assert "5/5 tests passed, 2/2 rules hit" in tested.output

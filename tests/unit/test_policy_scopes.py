@@ -103,7 +103,7 @@ def test_a_floor_cannot_be_weakened() -> None:
     weak = a_rule(floor="true", mode="shadow", rollout="{percent: 5}", expires="2027-01-01", on_unknown="skip")
     override = """
         overrides:
-          - {id: x, match: {locale: [de]}, set: {thresholds.hate.mid: 1.0, rules.sample.rule.mode: "off"}, reason: r, expires: 2027-01-01}
+          - {id: x, match: {locale: [de]}, set: {thresholds.hate.mid: 1.0, rules.sample.rule.mode: off}, reason: r, expires: 2027-01-01}
     """  # noqa: E501  # one override a line, as people write them
     found = problems_of(files_of(weak, more=override))
     assert [line.split()[1] for line in found] == ["WEAK-FLOOR"] * 6
@@ -119,7 +119,7 @@ def test_a_rule_in_shadow_only_tells() -> None:
 
 def test_off_is_off() -> None:
     """Not in force and not in shadow."""
-    verdict = evaluate(a_bundle_of(a_rule(mode='"off"')), a_subject(), HIGH)
+    verdict = evaluate(a_bundle_of(a_rule(mode="off")), a_subject(), HIGH)
     assert (verdict.action, verdict.shadow) == ("allow", ())
 
 
