@@ -28,6 +28,7 @@ lint: install-dev  ## Formatting, lint, types and floors only
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info[:2] < (3, 13)))' \
 	  || { echo "Weir needs Python 3.11 or 3.12 (found: $$($(PYTHON) --version 2>&1)). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 3; }
+	@$(PYTHON) ops/local/libpython.py > /dev/null || echo "(going on: Weir itself works, with a Triton that runs elsewhere)"
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml ops/constraints/run.txt | $(BIN)/python

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 
@@ -24,12 +24,14 @@ def served_model(settings: Settings) -> Iterator[str]:
     if running is not None and "grpc" in running.addresses:
         yield running.addresses["grpc"]
         return
+    from ops.local.assembled import assembled_repository
     from ops.local.triton import EmbeddedTriton
-    from triton_models.assemble import assemble
 
-    repository = assemble(settings.home)
     console = Console(stderr=True)
-    if console.is_terminal:
-        console.print("[dim]starting Triton …[/dim]")
-    with EmbeddedTriton(settings.home, repository) as triton:
+    console.quiet = not console.is_terminal
+    with ExitStack() as stack:
+        with console.status("assembling the served model") as status:
+            repository = assembled_repository(settings.home, status.update)
+            status.update("starting Triton")
+            triton = stack.enter_context(EmbeddedTriton(settings.home, repository))
         yield triton.grpc_url
