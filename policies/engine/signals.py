@@ -97,8 +97,9 @@ class SignalSet:
         for name, gone in other.missing.items():
             if name not in self.values:
                 self.missing[name] = gone
-        for name in other.values:
-            self.missing.pop(name, None)
+        if self.missing:
+            for name in self.missing.keys() & other.values.keys():
+                del self.missing[name]
         self.spans.update(other.spans)
         self.origin.update(other.origin)
         self.models.update(other.models)
