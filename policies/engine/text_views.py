@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +35,10 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
 
+#: What `_plain_char` changes or drops; most texts have none of it.
+_ODD = re.compile(rf"[\u0300-\u036f\u1e00-\u1eff]|{_INVISIBLE.pattern}")
+_ODD_ENGLISH = re.compile(rf"[\u00c0-\u024f]|{_ODD.pattern}")
+
 _LEET: Final = {
     "0": "o",
     "1": "i",
@@ -52,7 +56,6 @@ _LEET: Final = {
 _LEET_SPOT: Final = re.compile(r"(?:(?<=[a-z])|(?<=[a-z][013457@$€]))[013457@$€]|[013457@$!|€](?=[013457@$!|€]?[a-z])")
 _SPACED: Final = re.compile(r"(?<![^\W_])(?:[^\W_][\W_]{1,2}){2,}[^\W_](?![^\W_])")
 _STRETCH: Final = re.compile(r"([^\W\d_])\1{2,}")
-_LOOSE_NEEDED: Final = re.compile(rf"{_LEET_SPOT.pattern}|{_SPACED.pattern}|([^\W\d_])\1\1")
 _LEET_SIGN: Final = re.compile(r"[013457@$!|€]")
 #: Where `_SPACED` can match at all, without its look-around: RE2 is ten times faster and mostly says no.
 _MAYBE_SPACED: Final = re2.compile(
@@ -67,19 +70,26 @@ _UNSPACED: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+Places = tuple[list[int], list[int]]
+"""For each character of a view where it starts and where it ends in the original text."""
+
+
+@dataclass(slots=True)
 class View:
-    """A folded text. `starts[i]`/`ends[i]` are where character i came from; None means one to one."""
+    """A folded text that knows where its characters came from; `places` is asked once, when a span is wanted."""
 
     text: str
-    starts: Sequence[int] | None = None
-    ends: Sequence[int] | None = None
+    places: Callable[[], Places] | None = None  # None: one to one
+    _known: Places | None = None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The piece of the original text behind `[start, end)` of this view."""
-        if self.starts is None or self.ends is None:
+        if self.places is None:
             return start, end
-        return self.starts[start], self.ends[end - 1]
+        if self._known is None:
+            self._known = self.places()
+        starts, ends = self._known
+        return starts[start], ends[end - 1]
 
 
 class _Folds(dict[str, str]):
@@ -101,10 +111,10 @@ def folded_view(text: str) -> View:
     if unicodedata.is_normalized("NFC", text):
         pieces = [_FOLDS[c] for c in text]
         joined = "".join(pieces)
-        if len(joined) == len(text):
+        if len(joined) == len(text):  # no character folds to nothing, so each became one
             return View(joined)
-        return _assembled(pieces, [(n, n + 1) for n in range(len(text))])
-    places: list[tuple[int, int]] = []
+        return View(joined, lambda: _places(pieces, [(n, n + 1) for n in range(len(text))]))
+    spots: list[tuple[int, int]] = []
     pieces = []
     at = 0
     while at < len(text):
@@ -113,18 +123,18 @@ def folded_view(text: str) -> View:
             end += 1
         piece = text[at:end] if end - at < 12 else text[at]  # a tower of marks is noise
         pieces.append(unicodedata.normalize("NFKC", piece).casefold() or text[at])
-        places.append((at, end))
+        spots.append((at, end))
         at = end
-    return _assembled(pieces, places)
+    return View("".join(pieces), lambda: _places(pieces, spots))
 
 
-def _assembled(pieces: Sequence[str], places: Sequence[tuple[int, int]]) -> View:
+def _places(pieces: Sequence[str], spots: Sequence[tuple[int, int]]) -> Places:
     starts: list[int] = []
     ends: list[int] = []
-    for piece, (start, end) in zip(pieces, places, strict=True):
+    for piece, (start, end) in zip(pieces, spots, strict=True):
         starts.extend([start] * len(piece))
         ends.extend([end] * len(piece))
-    return View("".join(pieces), starts, ends)
+    return starts, ends
 
 
 def plain_view(folded: View, locale: str) -> View:
@@ -133,11 +143,14 @@ def plain_view(folded: View, locale: str) -> View:
     if text.isascii():
         return folded
     swapped = _fold_lookalikes(text, locale) if _OTHER_SCRIPT.search(text) else text
-    strip_common = language_of(locale) == "en"
-    pieces = [c if c < "\x80" else _plain_char(c, strip_common=strip_common) for c in swapped]
-    if len(pieces) == len(text) and "".join(pieces) == text:
+    english = language_of(locale) == "en"
+    if swapped is text and not (_ODD_ENGLISH if english else _ODD).search(text):
         return folded
-    return _assembled(pieces, [folded.span(n, n + 1) for n in range(len(text))])
+    pieces = [c if c < "\x80" else _plain_char(c, strip_common=english) for c in swapped]
+    joined = "".join(pieces)
+    if joined == text:
+        return folded
+    return View(joined, lambda: _places(pieces, [folded.span(n, n + 1) for n in range(len(text))]))
 
 
 def _fold_lookalikes(text: str, locale: str) -> str:
@@ -150,7 +163,8 @@ def _fold_lookalikes(text: str, locale: str) -> str:
         changed = word.translate(_CONFUSABLE)
         return changed if changed.isascii() else word
 
-    return _TOKEN.sub(fold, text)
+    changed = _TOKEN.sub(fold, text)
+    return text if changed == text else changed
 
 
 def _plain_char(char: str, *, strip_common: bool) -> str:
@@ -168,29 +182,37 @@ def _plain_char(char: str, *, strip_common: bool) -> str:
 
 def loose_view(plain: View) -> View:
     """Leet folded, spaced-out and stretched letters joined; `plain` itself when nothing changes."""
-    if not may_be_loose(plain.text) or not _LOOSE_NEEDED.search(plain.text):
-        return plain
-    text = _LEET_SPOT.sub(lambda found: _LEET[found[0]], plain.text)
+    text = plain.text
+    spaced, stretchy = may_be_spaced(text), may_be_stretched(text)
+    if _LEET_SIGN.search(text):
+        text = _LEET_SPOT.sub(lambda found: _LEET[found[0]], text)
     dropped: set[int] = set()
     stretched: dict[int, int] = {}
-    for run in _SPACED.finditer(text):
+    for run in _SPACED.finditer(text) if spaced else ():
         dropped.update(n for n in range(run.start(), run.end()) if not text[n].isalnum())
-    for run in _STRETCH.finditer(text):
+    for run in _STRETCH.finditer(text) if stretchy else ():
         keep = 2 if run[1] in _DOUBLED else 1
         dropped.update(range(run.start() + keep, run.end()))
         stretched[run.start() + keep - 1] = run.end()
     if not dropped and text == plain.text:
         return plain
     kept = [n for n in range(len(text)) if n not in dropped]
-    spans = [(plain.span(n, n + 1)[0], plain.span(n, stretched.get(n, n + 1))[1]) for n in kept]
-    return View("".join(text[n] for n in kept), [s for s, _ in spans], [e for _, e in spans])
+
+    def places() -> Places:
+        ends = [plain.span(n, stretched.get(n, n + 1))[1] for n in kept]
+        return [plain.span(n, n + 1)[0] for n in kept], ends
+
+    return View("".join([text[n] for n in kept]), places)
 
 
-def may_be_loose(text: str) -> bool:
-    """Whether the loose view can differ; a cheap look that says yes too often and never wrongly no."""
-    if _LEET_SIGN.search(text) or any(char * 3 in text for char in set(text)):
-        return True
+def may_be_spaced(text: str) -> bool:
+    """Whether letters may stand spaced out; a cheap look that says yes too often and never wrongly no."""
     return _MAYBE_SPACED.search(text) is not None
+
+
+def may_be_stretched(text: str) -> bool:
+    """Whether a letter stands three times in a row, also when a sign that looks like it is folded first."""
+    return any(char * 3 in text for char in set(text)) or _LEET_SIGN.search(text) is not None
 
 
 def loose_entries(entry: str) -> tuple[str, ...]:
