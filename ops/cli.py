@@ -30,7 +30,7 @@ _COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "data": ("ops.commands.data", "app", "Build, count and check what models are trained on."),
     "kafka": ("ops.commands.kafka", "app", "Run Kafka on this machine."),
     "triton": ("ops.commands.triton", "app", "Run Triton on this machine."),
-    "bench": ("ops.commands.bench", "bench", "Measure, and print a ratio."),
+    "bench": ("ops.commands.bench", "app", "Measure, and print a ratio."),
     "config": ("ops.commands.config", "config", "List every setting, its value and where it came from."),
     "asyncapi": ("ops.commands.config", "asyncapi", "Print the AsyncAPI document of the topics."),
     "version": ("ops.commands.config", "version", "Print the version."),

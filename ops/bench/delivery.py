@@ -235,7 +235,7 @@ def summary(results: list[Result]) -> dict[str, Any]:
     }
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str] | None = None) -> int:
     """The command; 1 when a scenario failed."""
     parser = argparse.ArgumentParser(prog="python -m ops.bench.delivery", description=__doc__)
     parser.add_argument("--events", type=int, default=2_000)
@@ -254,4 +254,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
