@@ -72,7 +72,8 @@ class _Linear:
         quantised, magnitude = self._rows.get(x) or self._quantise(x)
         weight = graph.weight(f"{output}.w", "int8", sources, shape, "int8")
         scale = graph.weight(f"{output}.s", "int8_scale", sources, shape[1:])
-        raw = [quantised, weight, "step", scale, "zero"]
+        # A zero point of its own: on CPUs without VNNI, ONNX Runtime rewrites weight and zero point to uint8, by name.
+        raw = [quantised, weight, "step", scale, "zero", graph.constant(f"{output}.z", 0, np.int8)]
         graph.add("MatMulIntegerToFloat", raw, f"{output}.raw", domain=MICROSOFT)
         return graph.add("Mul", [f"{output}.raw", magnitude], output)
 
