@@ -32,11 +32,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_training_set_gives_rows_in_all_splits(data: Path) -> None:
-    """Each set of the catalog has a reader, and its rows reach train, dev and test."""
+    """Each set of the catalog has a reader, and its rows reach every split (our own sentences are cross-fitted)."""
     rows, report = build_rows(data, sets=training_sets(), seed=1)
     assert set(READERS) == set(training_sets()) == set(report.read)
     for name in training_sets():
-        assert {row.split for row in rows if row.source == name} == {"train", "dev", "test"}, name
+        splits = {"train", "test"} if name == "written" else {"train", "dev", "test"}
+        assert {row.split for row in rows if row.source == name} == splits, name
 
 
 def test_the_same_seed_gives_the_same_rows(data: Path) -> None:
@@ -49,11 +50,11 @@ def test_the_same_seed_gives_the_same_rows(data: Path) -> None:
 
 
 def test_hate_and_harassment_are_separate_questions(data: Path) -> None:
-    """Davidson's "offensive" is harassment and not hate; a set that does not ask leaves the category out."""
+    """Davidson's "offensive" is harassment and at most a hint against hate; Hatemoji says nothing of harassment."""
     rows, _ = build_rows(data, sets=("davidson", "hatemoji_build"), seed=1)
-    offensive = [row for row in rows if row.labels.get("harassment") == 1 and row.source == "davidson"]
+    offensive = [row for row in rows if row.labels.get("harassment") == 1]
     assert offensive
-    assert {row.labels["hate"] for row in offensive} == {0}
+    assert all(row.labels["hate"] != 1 for row in offensive)
     assert all("harassment" not in row.labels for row in rows if row.source == "hatemoji_build")
 
 

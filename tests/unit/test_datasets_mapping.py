@@ -16,7 +16,7 @@ TABLES = {
 }
 REVIEWED = {
     ("davidson", "0"): (1, 0.85),
-    ("davidson", "1"): (0, 1),
+    ("davidson", "1"): (0.4, 1),
     ("davidson", "2"): (0, 0),
     ("edos", "none"): (0, None),
     ("edos", "1.1 threats of harm"): (1, 1),
@@ -75,3 +75,12 @@ def test_a_skilled_writers_prompt_says_nothing_about_attacks_on_the_assistant() 
 def test_related_hazards_leave_a_category_open() -> None:
     """Prompts about other crimes may be about weapons too, so they are no negatives of it."""
     assert "weapons" not in mapping.ailuminate_labels("ncr", "unskilled")
+
+
+def test_our_own_sentences_speak_for_their_category() -> None:
+    """A harmful one is a positive of its topic alone; an ordinary one is a negative of all that may be modelled."""
+    assert mapping.written_labels("drugs", harmful=True) == {"drugs": 1, "prompt_attack": 0}
+    assert mapping.written_labels("drugs", harmful=False)["drugs"] == 0
+    ordinary = mapping.written_labels("ordinary", harmful=False)
+    assert set(ordinary) == set(CATEGORIES) - NEVER_MODELLED
+    assert set(ordinary.values()) == {0}

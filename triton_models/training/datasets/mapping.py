@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from policies.engine.taxonomy import Category
+from policies.engine.taxonomy import CATEGORIES, NEVER_MODELLED, Category
 
 Labels = Mapping[Category, float]
 
 MOSTLY: Final = 0.85
 RARELY: Final = 0.02
+UNSURE: Final = 0.40  # a hint against, a fifth as loud as a certain label
 
 #: Social posts are no prompts to an assistant, and few of them are about these.
 BACKGROUND: Final[Labels] = {
@@ -33,7 +34,9 @@ SOBER: Final[Labels] = {**BACKGROUND, "sexual": RARELY, "drugs": RARELY}
 DAVIDSON: Final[Mapping[str, Labels]] = {
     # The crowd chose one of three, so "hate" does not say whether it was also rude. Nearly always it was.
     "0": {"hate": 1, "harassment": MOSTLY},
-    "1": {"hate": 0, "harassment": 1},  # "offensive, but not hate speech" was the choice's wording
+    # "Offensive, but not hate speech" was the choice's wording, for tweets full of what other sets call hateful: taught
+    # as hate=0 they cost 12 points of AUROC on a set that was left out (EDOS .556; as UNSURE .676; unsaid .696).
+    "1": {"hate": UNSURE, "harassment": 1},
     "2": {"hate": 0, "harassment": 0, **BACKGROUND},
 }
 
@@ -96,12 +99,17 @@ RELATED: Final[Mapping[str, tuple[Category, ...]]] = {
 JAILBREAK: Final[Labels] = {"prompt_attack": 1}
 
 
-def written_labels(category: Category, *, harmful: bool) -> dict[Category, float]:
-    """What one of our own sentences says: its own category for certain; a harmless one is rarely anything else."""
+def written_labels(topic: str, *, harmful: bool) -> dict[Category, float]:
+    """What one of our own sentences says: its category for certain; a harmless one is rarely anything else.
+
+    Sentences of the topic `ordinary` are harmless in every category that may be modelled.
+    """
+    if topic == "ordinary":
+        return {name: 0.0 for name in CATEGORIES if name not in NEVER_MODELLED}
+    category = next(name for name in CATEGORIES if name == topic)
     if harmful:
         return {category: 1.0, "prompt_attack": 0.0}
-    labels: dict[Category, float] = {name: float(value) for name, value in SOBER.items()}
-    return {**labels, category: 0.0}
+    return {**{name: float(value) for name, value in SOBER.items()}, category: 0.0}
 
 
 def ailuminate_labels(hazard: str, persona: str) -> dict[Category, float]:

@@ -134,7 +134,7 @@ def read_written(folder: Path) -> Iterator[RawRow]:
         raise DataError(path, "file not found", "install Weir again: this file is part of it")
     for category, sides in yaml.safe_load(path.read_text(encoding="utf-8")).items():
         for side in ("harmful", "harmless"):
-            for number, line in enumerate(sides[side]):
+            for number, line in enumerate(sides.get(side, ())):
                 locale, _, sentence = line.partition(" | ")
                 labels = mapping.written_labels(category, harmful=side == "harmful")
                 yield RawRow(f"{category}-{side}-{number}", sentence, locale, labels, "train/test")
