@@ -3,6 +3,7 @@
 # dev.txt: everything; run.txt: the `weir` command with agents and embedded servers, at the same versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+rm -f ops/constraints/dev.txt ops/constraints/run.txt  # uv would keep what an older file says
 lock() {
   local out=$1; shift
   uv pip compile pyproject.toml ops/constraints/build.in "$@" --universal --python-version 3.11 \
