@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import faust
@@ -17,6 +18,7 @@ from streams.adapters.clock import SystemClock
 from streams.adapters.media import FileMedia, Pictures
 from streams.adapters.policy_files import FolderPolicySource
 from streams.adapters.policy_library import FixedPolicies, library_folder
+from streams.adapters.recorder import SignalRecorder
 from streams.adapters.triton import TritonModel
 from streams.agents.direct import DirectConsumer, DirectOptions
 from streams.agents.letters import Topics
@@ -73,6 +75,13 @@ def build_deps(
     return Deps(build_detectors(settings, model), source, clock, settings.deadline_s, beside.declared)
 
 
+def build_recorder(settings: Settings) -> SignalRecorder | None:
+    """What keeps a sample of the judgements for `weir policy replay`; None when nothing is to be kept."""
+    if settings.record is None:
+        return None
+    return SignalRecorder(settings.record, settings.record_share, SystemClock(), worker=worker_name(settings))
+
+
 def build_model(settings: Settings) -> TritonModel:
     """The client of the served ensemble."""
     return TritonModel(settings.triton_url, in_flight=settings.triton_in_flight, deadline_s=settings.triton_deadline_s)
@@ -109,8 +118,11 @@ async def build_moderator(settings: Settings, app: faust.App, crash: Crash) -> M
     policies = build_followed_policies(settings)
     beside = build_surroundings(settings, SystemClock(), bootstrap=_brokers(settings))
     deps = build_deps(settings, build_model(settings), policies, surroundings=beside)
-    moderator = moderator_of(settings, deps, app, crash)
+    recorder = build_recorder(settings)
+    moderator = moderator_of(settings, replace(deps, recorder=recorder), app, crash)
     moderator.adopt(policies.watch(), name="weir-policies")
+    if recorder is not None:
+        moderator.adopt(recorder.run(), name="weir-recorder")
     beside.join(moderator)
     return moderator
 

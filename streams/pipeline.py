@@ -22,7 +22,7 @@ from streams.core.events import ContentEvent
 from streams.core.outcome import DeadLetter, Decided, EventDecodeError, Fault, Outcome, RawRecord
 from streams.core.subject import subject_of
 from streams.core.wire import decode_event
-from streams.ports import Clock, DeclaredDetector, Detector, PolicySource
+from streams.ports import Clock, DeclaredDetector, Detector, PolicySource, Recorder
 
 __all__ = ["EVENT_SIGNALS", "Deps", "gather_signals", "our_fault", "process", "process_batch"]
 
@@ -43,6 +43,7 @@ class Deps:
     clock: Clock
     deadline_s: float
     declared: Sequence[DeclaredDetector] = ()
+    recorder: Recorder | None = None
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ async def process_batch(records: Sequence[RawRecord], deps: Deps) -> list[Outcom
         case.timings_ms["decode"] = (decoded - started) * 1e3
         case.timings_ms["signals"] = (gathered - decoded) * 1e3
     for (index, case), signals in zip(cases.items(), signal_sets, strict=True):
-        outcomes[index] = await _decide(case, signals, bundle, deps.clock)
+        outcomes[index] = await _decide(case, signals, bundle, deps)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -139,8 +140,8 @@ def _all_missing(detector: Detector, status: SignalStatus, why: str) -> SignalSe
     return signals
 
 
-async def _decide(case: _Case, signals: SignalSet, bundle: PolicyBundle, clock: Clock) -> Outcome:
-    started = clock.monotonic()
+async def _decide(case: _Case, signals: SignalSet, bundle: PolicyBundle, deps: Deps) -> Outcome:
+    started = deps.clock.monotonic()
     try:
         if sum(len(part.text) for part in case.subject.texts) > LARGE_TEXT_CHARS:
             verdict = await asyncio.to_thread(_judge, case.subject, signals, bundle)
@@ -150,7 +151,9 @@ async def _decide(case: _Case, signals: SignalSet, bundle: PolicyBundle, clock: 
         # Ours alone: evaluation is pure. The event keeps its bytes in the dead letter and the stream goes on.
         log.exception("event.failed", event_id=case.event.event_id)
         return our_fault(case.record, "decide", exc)
-    case.timings_ms["decide"] = (clock.monotonic() - started) * 1e3
+    if deps.recorder is not None:
+        deps.recorder.record(case.subject, signals)
+    case.timings_ms["decide"] = (deps.clock.monotonic() - started) * 1e3
     case.timings_ms["total"] = sum(case.timings_ms.values())
     return Decided(case.record, case.event, verdict, case.timings_ms)
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from policies import PolicyBundle
 from policies.engine.signals import SignalSet, SignalSpec
+from policies.engine.subject import Subject
 from streams.core.bank_index import Prints
 from streams.core.events import ContentEvent, ImagePart
 from streams.core.outcome import Headers
@@ -101,6 +102,13 @@ class ModelClient(Protocol):
 
     async def infer(self, items: Sequence[ModelItem], *, timeout_s: float) -> list[ModelOpinion]:
         """One opinion per item, in order; ModelUnavailableError when there is none in time."""
+
+
+class Recorder(Protocol):
+    """Keeps what judgements were made from, for replays."""
+
+    def record(self, subject: Subject, signals: SignalSet) -> None:
+        """Take note of one judged event; never blocks, never raises."""
 
 
 class Detector(Protocol):

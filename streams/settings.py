@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     image_text: bool = Field(True, description="read the text in pictures, where the release can")
     image_threads: PositiveInt = Field(2, description="threads that decode pictures")
 
+    record: Path | None = Field(None, description="folder for recordings of judged events; empty: none are kept")
+    record_share: Share = Field(0.01, description="share of the contents that are recorded")
+
     banks: Path | None = Field(None, description="folder of hash banks; empty: `banks` under home")
 
     counters: bool = Field(True, description="count events by author and text, in two topics beside the policies'")
