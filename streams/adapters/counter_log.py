@@ -115,7 +115,6 @@ class CounterLog:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await consumer.start()
             partitions = await self._partitions(consumer)
-        consumer.assign(partitions)
         await self._rewind(consumer, partitions)
         self.writable = True
         while True:
@@ -131,14 +130,14 @@ class CounterLog:
                 await asyncio.sleep(0)  # reading back an hour must not starve the stream
 
     async def _partitions(self, consumer: Any) -> list[Any]:
-        there = await consumer.topics()
-        for topic in (self._topics.facts, self._topics.strikes):
-            if topic not in there:
-                raise MissingTopicError(f"the topic {topic} does not exist; create it with `weir kafka topics`")
-        found = []
-        for topic in (self._topics.facts, self._topics.strikes):
-            found += [aiokafka.TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or ())]
-        return found
+        """All partitions of both topics, assigned. Asked about a topic by name, a broker might create it wrongly."""
+        wanted = {self._topics.facts, self._topics.strikes}
+        for topic in sorted(wanted - await consumer.topics()):
+            raise MissingTopicError(f"the topic {topic} does not exist; create it with `weir kafka topics`")
+        consumer.subscribe(sorted(wanted))
+        while {one.topic for one in consumer.assignment()} != wanted:  # noqa: ASYNC110  # aiokafka tells nobody
+            await asyncio.sleep(0.05)
+        return sorted(consumer.assignment())
 
     async def _rewind(self, consumer: Any, partitions: list[Any]) -> None:
         """Strikes from the beginning; facts from an hour before the newest one, however long ago that was."""
