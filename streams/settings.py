@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     batch_wait_s: Annotated[float, Ge(0)] = Field(0.005, description="how long a batch waits to fill")
     batches_in_flight: PositiveInt = Field(4, description="batches judged at the same time")
     backlog: PositiveInt = Field(512, description="events taken from Kafka and not yet acknowledged, at most")
-    deadline_s: Seconds = Field(10.0, description="time for all signals of a batch; what is late is missing")
+    deadline_s: Seconds = Field(30.0, description="time for all signals of a batch; what is late is missing")
     publish_timeout_s: Seconds = Field(120.0, description="time for the broker's ack, then the worker restarts")
     drain_s: Seconds = Field(30.0, description="time to finish what is in flight after SIGTERM")
     stall_s: Seconds = Field(180.0, description="no progress for this long with events waiting: the worker restarts")
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     counters: bool = Field(True, description="count events by author and text, in two topics beside the policies'")
     counter_facts: PositiveInt = Field(400_000, description="events of the last hour that counters remember, at most")
 
-    triton_deadline_s: Seconds = Field(8.0, description="time for one inference, retries included")
+    triton_deadline_s: Seconds = Field(25.0, description="time for one inference; a full machine is slow, not down")
     triton_in_flight: PositiveInt = Field(8, description="inference requests at the same time")
 
     log_level: str = Field("info", description="debug | info | warning | error")

@@ -33,6 +33,8 @@ _CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
 ]
+#: How long a server that is not reachable is asked again: a restart takes less. A slow answer is waited for longer.
+PATIENCE_S = 8.0
 _PAUSE_S = 0.05
 _MAX_PAUSE_S = 1.0
 _OUTPUTS = (
@@ -44,6 +46,10 @@ _OUTPUTS = (
     contract.RELEASE,
 )
 _STATUS_NAMES = {status.value: status.name.lower() for status in contract.Status}
+
+
+class _UnreachableError(ModelUnavailableError):
+    """The server cannot be asked now, or not yet."""
 
 
 class TritonModel:
@@ -85,14 +91,18 @@ class TritonModel:
         except TimeoutError as exc:
             self._breaker.failed(time.monotonic())
             raise ModelUnavailableError("no answer in time", timeout=True) from exc
+        except _UnreachableError:
+            self._breaker.failed(time.monotonic())
+            raise
         self._breaker.succeeded()
         return [opinion for answer in answers for opinion in answer]
 
     async def _infer_chunk(self, items: Sequence[ModelItem], timeout_s: float) -> list[ModelOpinion]:
         inputs = request_inputs(items)
         pause_s = _PAUSE_S
+        give_up_at = time.monotonic() + (0.0 if self._breaker.open else PATIENCE_S)  # a probe asks once
         async with self._slots:
-            while True:  # the caller's timeout ends it
+            while True:
                 try:
                     result = await self._client.infer(
                         contract.MODEL_NAME, inputs, outputs=self._wanted, client_timeout=timeout_s
@@ -101,6 +111,8 @@ class TritonModel:
                 except InferenceServerException as exc:
                     if not retriable(exc):
                         raise ModelUnavailableError(f"Triton refused: {status_of(exc)}") from exc
+                    if time.monotonic() >= give_up_at:
+                        raise _UnreachableError(f"Triton cannot be asked: {status_of(exc)}", timeout=True) from exc
                     log.debug("triton.retried", status=status_of(exc))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _MAX_PAUSE_S)

@@ -12,7 +12,7 @@ import pytest
 from tritonclient.grpc import aio as grpc_client
 from tritonclient.utils import InferenceServerException
 
-from streams.adapters import triton
+from streams.adapters import breaker, triton
 from streams.adapters.triton import TritonModel, retriable
 from streams.ports import ModelItem, ModelUnavailableError
 from triton_models import contract
@@ -171,6 +171,33 @@ async def test_a_dead_server_is_a_timeout(model: TritonModel) -> None:
     with pytest.raises(ModelUnavailableError) as caught:
         await model.infer(items(1), timeout_s=0.05)
     assert caught.value.timeout
+
+
+async def test_patience_with_a_dead_server_is_shorter_than_with_a_slow_one(
+    model: TritonModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting for an answer may take the whole deadline; waiting for a server that refuses may not."""
+    monkeypatch.setattr(triton, "PATIENCE_S", 0.02)
+    script(model, *[error("UNAVAILABLE")] * 100_000)
+    async with asyncio.timeout(5):
+        with pytest.raises(ModelUnavailableError, match="cannot be asked: UNAVAILABLE") as caught:
+            await model.infer(items(1), timeout_s=60)
+    assert caught.value.timeout
+
+
+async def test_while_the_breaker_is_open_a_probe_asks_once(model: TritonModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """During an outage nobody waits: most calls fail at once, and the probe does not repeat itself."""
+    monkeypatch.setattr(triton, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(breaker, "PROBE_S", 0.0)
+    channel = script(model, *[error("UNAVAILABLE")] * 100)
+    for _ in range(breaker.THRESHOLD):
+        with pytest.raises(ModelUnavailableError):
+            await model.infer(items(1), timeout_s=5)
+    asked = len(channel.requests)
+    monkeypatch.setattr(triton, "PATIENCE_S", 60.0)
+    with pytest.raises(ModelUnavailableError):
+        await model.infer(items(1), timeout_s=60)
+    assert len(channel.requests) == asked + 1
 
 
 async def test_a_silent_server_is_a_timeout_and_frees_its_slot(model: TritonModel) -> None:
