@@ -15,6 +15,7 @@ step "floors"
 lint-imports
 step "policies"
 weir policy check policies/library
+weir policy test policies/library --gate
 step "AsyncAPI document is the one the types give"
 diff <(weir asyncapi) streams/asyncapi.json
 [ "${1:-}" = lint ] && exit 0

@@ -42,7 +42,11 @@ _GONE: Final = tuple(MissingSignal(s, "random") for s in SignalStatus if s is no
 class Agreement:
     """What came out."""
 
-    name: str = "policy-agreement"
+    name: str = "rules"
+    ratio: float = 0.0  # the share that agrees
+    ours: int = 0  # answers that agree
+    reference: int = 0  # answers of the reference
+    unit: str = "rule evaluations"
     evaluations: int = 0
     seed: int = 0
     disagreements: int = 0
@@ -147,6 +151,8 @@ def measure(evaluations: int, seed: int, *, progress: Progress | None = None) ->
         if progress is not None and task is not None:
             progress.update(task, completed=made.evaluations)
     made.truths = dict(sorted(counts.items()))
+    made.reference, made.ours = made.evaluations, made.evaluations - made.disagreements
+    made.ratio = made.ours / made.reference
     made.seconds = round(time.perf_counter() - started, 1)
     return made
 

@@ -58,7 +58,11 @@ _BITS: Final = (
 class FuzzReport:
     """What came out."""
 
-    name: str = "policy-fuzz"
+    name: str = "files"
+    ratio: float = 0.0  # the share that was loaded or refused
+    ours: int = 0
+    reference: int = 0
+    unit: str = "policy files"
     files: int = 0
     seed: int = 0
     loaded: int = 0
@@ -137,6 +141,8 @@ def measure(files: int, seed: int, *, progress: Progress | None = None, lint: bo
         _one(made, {**({} if name.startswith("lists/") else lists), name: raw}, known, lint=lint)
         if progress is not None and task is not None and made.files % 100 == 0:
             progress.update(task, completed=made.files)
+    made.reference, made.ours = made.files, made.files - made.crashes
+    made.ratio = made.ours / made.reference
     made.seconds = round(time.perf_counter() - started, 1)
     return made
 

@@ -39,7 +39,7 @@ _DOWN: Final = MissingSignal(SignalStatus.FAILED, "the model is down")
 class ReplayBench:
     """The figures."""
 
-    name: str = "policy-replay"
+    name: str = "replay"
     ratio: float = 0.0  # to the goal
     ours: float = 0.0
     reference: float = 1_000_000.0

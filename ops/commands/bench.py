@@ -47,6 +47,13 @@ BENCHES: Final[dict[str, tuple[str, str, str]]] = {
         "--records N  --seed N",
     ),
     "policy": ("ops.bench.policy", "500 rules an event, beside the same rules by hand", ""),
+    "replay": ("ops.bench.policy_replay", "recorded events through two bundles, a minute of one core", "--events N"),
+    "rules": (
+        "ops.bench.policy_agreement",
+        "random rules, compiled, against the slow reference evaluator",
+        "--evaluations N  --seed N",
+    ),
+    "files": ("ops.bench.policy_fuzz", "wounded policy files: no crash, nothing runs", "--files N  --seed N  --lint"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -42,6 +43,13 @@ def recorded(folder: Path) -> list[str]:
     found = [r.subject.event_id for path in sorted(folder.glob("*.gz")) for r in read_recordings(path, faults)]
     assert faults.count == 0
     return found
+
+
+def only_line(folder: Path) -> dict[str, Any]:
+    """The one recording of the one file."""
+    (part,) = folder.iterdir()
+    made: dict[str, Any] = msgspec.json.decode(gzip.decompress(part.read_bytes()))
+    return made
 
 
 async def test_what_is_recorded_can_be_replayed_and_holds_no_text(tmp_path: Path) -> None:
@@ -114,8 +122,7 @@ async def test_the_pipeline_hands_every_judgement_to_the_recorder(tmp_path: Path
     deps = Deps([], FixedPolicies(a_bundle_of()), ManualClock(), 5.0, recorder=recorder)
     await process(a_record(an_event("a badword", event_id="e9")), deps)
     recorder.flush()
-    (part,) = tmp_path.iterdir()
-    line = msgspec.json.decode(gzip.decompress(part.read_bytes()))
+    line = only_line(tmp_path)
     assert (line["event_id"], line["signals"]["list.slurs.hits"], line["signals"]["kind"]) == ("e9", 1, "post")
 
 
