@@ -91,6 +91,18 @@ def test_pixel_cap_is_read_from_the_header(kind: str) -> None:
     assert caught.value.reason is Rejection.TOO_MANY_PIXELS
 
 
+@pytest.mark.parametrize(("kind", "fits"), [("JPEG", True), ("PNG", False), ("WEBP", False), ("GIF", False)])
+def test_only_jpeg_may_use_the_whole_cap(kind: str, fits: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    """JPEG is decoded small; formats that must be decoded whole may have half the pixels."""
+    file = encode(Image.new("RGB", (100, 60)), kind)
+    if fits:
+        assert decode_image(file, max_pixels=6_000)
+    else:
+        with pytest.raises(ImageRejected):
+            decode_image(file, max_pixels=6_000)
+    assert decode_image(file, max_pixels=12_000)
+
+
 def test_huge_announced_size_is_refused_without_data() -> None:
     """A PNG that announces 60,000 x 60,000 pixels is refused on its header alone."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
