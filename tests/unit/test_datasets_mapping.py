@@ -18,7 +18,7 @@ REVIEWED = {
     ("davidson", "0"): (1, 0.85),
     ("davidson", "1"): (0.4, 1),
     ("davidson", "2"): (0, 0),
-    ("edos", "none"): (0, None),
+    ("edos", "none"): (0, 0.2),
     ("edos", "1.1 threats of harm"): (1, 1),
     ("edos", "1.2 incitement and encouragement of harm"): (1, 1),
     ("edos", "2.1 descriptive attacks"): (1, None),

@@ -18,6 +18,7 @@ Labels = Mapping[Category, float]
 
 MOSTLY: Final = 0.85
 RARELY: Final = 0.02
+SELDOM: Final = 0.20
 UNSURE: Final = 0.40  # a hint against, a fifth as loud as a certain label
 
 #: Social posts are no prompts to an assistant, and few of them are about these.
@@ -42,7 +43,8 @@ DAVIDSON: Final[Mapping[str, Labels]] = {
 
 EDOS: Final[Mapping[str, Labels]] = {
     # Keyed by label_vector. Sexism is an attack on women for who they are, in four strengths.
-    "none": {"hate": 0, **SOBER},  # "not sexist" says nothing about rudeness, nor about hate of other kinds: rare
+    # "Not sexist" was not asked about rudeness (some are rude) nor about hate of other kinds (rare).
+    "none": {"hate": 0, "harassment": SELDOM, **SOBER},
     "1.1 threats of harm": {"hate": 1, "harassment": 1},
     "1.2 incitement and encouragement of harm": {"hate": 1, "harassment": 1},
     "2.1 descriptive attacks": {"hate": 1},
