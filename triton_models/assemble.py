@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from triton_models.build import FORMAT, BuildInputs, build_version
+from triton_models.build import BuildInputs, build_version
 from triton_models.contract import MODEL_NAME
 from triton_models.files import digest_files, locked, sha256_of
 from triton_models.fill import FillError
@@ -26,6 +26,7 @@ from triton_models.parts import PARTS, PartsError, ensure_parts
 from triton_models.parts.fetch import Report
 from triton_models.prompts import PromptFileError
 from triton_models.release_store import CONFIG, ReleaseStore, pinned_version, with_pin
+from triton_models.serving.members import FORMAT
 
 HERE: Final = Path(__file__).parent
 RELEASES: Final = HERE / "releases"

@@ -21,9 +21,6 @@ from triton_models.parts.tokenizer import build_tokenizer
 from triton_models.prompts import Modality, PromptFile, read_prompts
 from triton_models.serving import fuse, heads, image_tower, joint_space, members, ngrams, nsfw, ocr, text_tower
 
-FORMAT: Final = 2
-"""Raised when the same inputs would be built differently: everything is then built again."""
-
 ALIGNMENT: Final = "align.npz"
 SHIPPED: Final = (heads.FILE, ngrams.FILE, fuse.FILE)
 """What training puts into a release; a release without one has no such member."""
@@ -110,6 +107,7 @@ def _build_prompts(prompts: PromptFile, target: Path) -> None:
 
 def _card(release: Mapping[str, Any], prompts: PromptFile, target: Path) -> dict[str, Any]:
     return {
+        "format": members.FORMAT,
         "release": f"{release['name']}-{release['version']}",
         "tier": str(release["tier"]),
         "members": _present(target),

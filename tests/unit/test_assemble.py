@@ -124,6 +124,15 @@ def test_what_is_built_is_not_built_again(tmp_path: Path, options: AssembleOptio
     assert forced.card["digest"] == first.card["digest"]
 
 
+def test_a_version_of_another_format_is_not_loaded(tmp_path: Path, options: AssembleOptions) -> None:
+    """What another Weir built is refused with the remedy, not read as if it were ours."""
+    version = assemble_release(tmp_path / "home", options).version_dir
+    card = json.loads((version / "card.json").read_text())
+    (version / "card.json").write_text(json.dumps({**card, "format": 1}))
+    with pytest.raises(ValueError, match="format 1, this Weir reads format"):
+        load_members(version)
+
+
 def test_a_damaged_version_is_replaced(tmp_path: Path, options: AssembleOptions) -> None:
     """A version whose bytes changed on the disk is not taken for the one that was built."""
     first = assemble_release(tmp_path / "home", options)

@@ -22,6 +22,8 @@ from triton_models.serving.ocr import OcrReader
 from triton_models.serving.text_tower import TextTower
 
 CARD: Final = "card.json"
+FORMAT: Final = 3
+"""Raised when versions are built or read differently: a version of another format is not loaded, and built anew."""
 TEXT_PROMPTS: Final = "prompts_text"
 IMAGE_PROMPTS: Final = "prompts_image"
 
@@ -57,8 +59,13 @@ def load_members(directory: Path) -> Members:
         path = directory / file
         return load(path.parent) if path.is_file() else None
 
+    card = json.loads((directory / CARD).read_text(encoding="utf-8"))
+    if card.get("format") != FORMAT:
+        raise ValueError(
+            f"{directory}: format {card.get('format')}, this Weir reads format {FORMAT}; hint: weir model assemble"
+        )
     return Members(
-        card=json.loads((directory / CARD).read_text(encoding="utf-8")),
+        card=card,
         text_tower=optional(text_tower.GRAPH, TextTower.load),
         image_tower=optional(image_tower.GRAPH, ImageTower.load),
         joint_space=optional(joint_space.FILE, JointSpace.load),
