@@ -29,6 +29,7 @@ class Family(_Strict):
     instead: tuple[str, ...] = Field(min_length=1)
     joint: tuple[tuple[str, ...], ...] = Field(min_length=3)
     explicit: tuple[tuple[str, ...], ...] = Field(min_length=2)
+    more: tuple[str, ...] = ()  # English, train only
 
 
 class Phrases(_Strict):
@@ -37,6 +38,7 @@ class Phrases(_Strict):
     languages: tuple[str, ...] = Field(min_length=1)
     families: dict[str, Family]
     neutral: tuple[tuple[str, ...], ...] = Field(min_length=3)
+    more_neutral: tuple[str, ...] = ()  # English, train only
 
     @model_validator(mode="after")
     def _complete(self) -> Phrases:
@@ -65,6 +67,12 @@ class Phrases(_Strict):
     def text(self, family: str | None, kind: Kind, number: int, language: str) -> str:
         """One sentence."""
         return self._sentences(family, kind)[number][self.languages.index(language)]
+
+    def further(self, family: str | None, kind: Kind, split: Split, language: str) -> tuple[str, ...]:
+        """Further sentences that a post in `language` may use: English ones, in train only."""
+        if split != "train" or language != "en" or kind == "explicit":
+            return ()
+        return self.more_neutral if family is None else self.families[family].more
 
     def languages_of(self, split: Split) -> tuple[str, ...]:
         """The languages that a split uses; test has them all, the held-out ones too."""

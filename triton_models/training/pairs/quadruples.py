@@ -21,13 +21,14 @@ from typing import Final, Literal
 from policies.engine.taxonomy import Category
 from triton_models.training.datasets.rows import Split
 from triton_models.training.pairs.icons import Icon
-from triton_models.training.pairs.phrases import Family, Phrases
+from triton_models.training.pairs.phrases import Family, Kind, Phrases
 
 Corner = Literal["11", "10", "01", "00", "T"]
 JOINT_SEVERITY: Final = 4
 TEXT_SEVERITY: Final = 5
 STYLES: Final = 8
 """Renderings of each icon; fewer than posts, so that a picture is seen with many sentences and is stored once."""
+ENGLISH_SHARE: Final = 0.25
 NAMED_SHARE: Final = 0.35
 """How often a neutral sentence is the picture's own name where one is known in the language: captions are neutral."""
 
@@ -98,7 +99,7 @@ class _Maker:
 
     def quadruple(self, number: int) -> Iterator[Pair]:
         """The four posts of one quadruple."""
-        language = self._rng.choice(self._languages)
+        language = self._language()
         harmful, harmless = self._rng.choice(self._shows), self._rng.choice(self._instead)
         pointing, template = self._sentence("joint", language)
         plain, neutral = self._neutral(language, (harmful, harmless))
@@ -115,23 +116,37 @@ class _Maker:
 
     def explicit(self, number: int) -> Pair:
         """A post whose sentence is harmful with any picture."""
-        language = self._rng.choice(self._languages)
+        language = self._language()
         icon = self._rng.choice(self._rng.choice((self._shows, self._instead)))
         group = f"pairs/{self._split}/{self._name}-text-{number}"
         shown = (icon, self._rng.randrange(STYLES))
         return self._pair(group, "T", language, self._sentence("explicit", language), shown)
 
+    def _language(self) -> str:
+        """A language of the split; in train English, which has most sentences, in a quarter of the posts."""
+        if self._split == "train" and self._rng.random() < ENGLISH_SHARE:
+            return "en"
+        return self._rng.choice(self._languages)
+
     def _sentence(self, kind: Literal["joint", "explicit"], language: str) -> tuple[str, str]:
-        number = self._rng.choice(self._phrases.usable(self._name, kind, self._split))
-        return self._phrases.text(self._name, kind, number, language), f"{self._name}/{kind}/{number}"
+        return self._drawn(self._name, kind, language)
 
     def _neutral(self, language: str, shown: tuple[Icon, Icon]) -> tuple[str, str]:
         """A neutral sentence for both pictures: one of ours, or what one of the two is called."""
         names = [icon.captions[language] for icon in shown if language in icon.captions]
         if names and self._rng.random() < NAMED_SHARE:
             return self._rng.choice(names), "name"
-        number = self._rng.choice(self._phrases.usable(None, "neutral", self._split))
-        return self._phrases.text(None, "neutral", number, language), f"neutral/{number}"
+        return self._drawn(None, "neutral", language)
+
+    def _drawn(self, family: str | None, kind: Kind, language: str) -> tuple[str, str]:
+        """A sentence and what it was made from."""
+        numbers = self._phrases.usable(family, kind, self._split)
+        extra = self._phrases.further(family, kind, self._split, language)
+        index = self._rng.randrange(len(numbers) + len(extra))
+        made_from = f"{family}/{kind}" if family else kind
+        if index >= len(numbers):
+            return extra[index - len(numbers)], f"{made_from}/more-{index - len(numbers)}"
+        return self._phrases.text(family, kind, numbers[index], language), f"{made_from}/{numbers[index]}"
 
     def _pair(self, group: str, corner: Corner, language: str, said: tuple[str, str], shown: tuple[Icon, int]) -> Pair:
         icon, style = shown
