@@ -21,7 +21,7 @@ from triton_models.serving.fuse import Fuser
 from triton_models.serving.heads import Heads
 from triton_models.serving.ngrams import Ngrams
 from triton_models.training.calibrate import Evidence, fit_fuser, join
-from triton_models.training.datasets import BuildReport, Row, build_rows
+from triton_models.training.datasets import BuildReport, DataError, Row, build_rows
 from triton_models.training.datasets.catalog import require_training
 from triton_models.training.embed import Encoder, FloatArray, embed_texts
 from triton_models.training.enlarge import enlarge
@@ -101,7 +101,13 @@ def _pictures(job: Job) -> PictureScale | None:
 
 
 def _rows(job: Job) -> tuple[list[Row], BuildReport]:
-    files = [path for name in job.recipe.sets for path in sorted(require_training(name).path(job.data).iterdir())]
+    folders = [require_training(name).path(job.data) for name in job.recipe.sets]
+    missing = [folder for folder in folders if not folder.is_dir()]
+    if missing:
+        raise DataError(
+            missing[0], "folder not found", "point --data at a folder with the layout that the README describes"
+        )
+    files = [path for folder in folders for path in sorted(folder.iterdir())]
     digest = hashlib.blake2b(f"{STAGES_VERSION}{job.recipe.seed}{job.recipe.sets}".encode(), digest_size=8)
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
