@@ -9,11 +9,12 @@ from policies.engine.evaluator import evaluate
 from policies.engine.event_signals import EVENT_SIGNALS, event_signals
 from policies.engine.explain import Explanation, explain
 from policies.engine.load import list_specs, load_bundle, load_files, scan_lists
-from policies.engine.model_signals import MODEL_SIGNALS
+from policies.engine.model_signals import MODEL_SIGNALS, READING_SIGNALS
 
 __all__ = [
     "EVENT_SIGNALS",
     "MODEL_SIGNALS",
+    "READING_SIGNALS",
     "Explanation",
     "PolicyBundle",
     "PolicyErrors",

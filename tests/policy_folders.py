@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from policies import MODEL_SIGNALS, PolicyBundle, PolicyErrors, load_files
+from policies import MODEL_SIGNALS, READING_SIGNALS, PolicyBundle, PolicyErrors, load_files
 from policies.engine.check import CheckResult, check_files
 from policies.engine.signals import Catalogue, MissingSignal, SignalSet, SignalStatus, SignalValue
 from policies.engine.subject import Subject, TextPart
@@ -70,7 +70,7 @@ def files_of(*rules: str, more: str = "", **others: str | bytes) -> dict[str, by
 
 def catalogue() -> Catalogue:
     """What the served model provides."""
-    return Catalogue.of(MODEL_SIGNALS)
+    return Catalogue.of(MODEL_SIGNALS, READING_SIGNALS)
 
 
 def a_bundle_of(*rules: str, more: str = "", **others: str | bytes) -> PolicyBundle:

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 import policies
 from ops.exits import NO
-from policies import MODEL_SIGNALS, PolicyBundle, PolicyErrors, load_bundle
+from policies import MODEL_SIGNALS, READING_SIGNALS, PolicyBundle, PolicyErrors, load_bundle
 from policies.engine.errors import Problem
 from policies.engine.signals import Catalogue
 
@@ -25,7 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def catalogue() -> Catalogue:
     """What the detectors of a worker provide; the event's own signals and the lists are added by loading."""
-    return Catalogue.of(MODEL_SIGNALS)
+    return Catalogue.of(MODEL_SIGNALS, READING_SIGNALS)
 
 
 def open_folder(folder: Path) -> PolicyBundle:

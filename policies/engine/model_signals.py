@@ -48,3 +48,15 @@ def _unit(name: str, text: str, modality: str = "event") -> SignalSpec:
 
 MODEL_SIGNALS: Final[tuple[SignalSpec, ...]] = _specs()
 """`score.*`, `severity.*`, `disagreement.*` and `joint.*`; nothing for categories that are never modelled."""
+
+READING_OWNER: Final = "clip_safety.reading"
+"""Known without the model's answer, so these do not count when a profile asks whether the model is down."""
+
+READING_SIGNALS: Final[tuple[SignalSpec, ...]] = (
+    SignalSpec(
+        "text.read_share", "float", "share of the text that the model read", READING_OWNER, 0, 1, modality="text"
+    ),
+    SignalSpec("image.unreadable", "int", "pictures that could not be read", READING_OWNER, 0, modality="image"),
+    SignalSpec("video.unjudged", "int", "videos, which nothing looks into", READING_OWNER, 0, modality="image"),
+)
+"""What the detector says of its own reading."""

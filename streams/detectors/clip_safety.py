@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from policies import MODEL_SIGNALS
+from policies import MODEL_SIGNALS, READING_SIGNALS
 from policies.engine.signals import SignalSet, SignalSpec, SignalStatus
 from policies.engine.taxonomy import NEVER_MODELLED
 from streams.core.events import ContentEvent, ImagePart, TextPart, VideoPart
@@ -32,17 +32,6 @@ MAX_WINDOWS = 8
 WINDOW_OVERLAP_CHARS = 200
 
 _MODALITIES = ("text", "image", "joint")
-_OWN_SIGNALS = (
-    SignalSpec(
-        "text.read_share", "float", "share of the text that the model read", "clip_safety", 0, 1, modality="text"
-    ),
-    SignalSpec(
-        "image.unreadable", "int", "pictures that could not be fetched or decoded", "clip_safety", 0, modality="image"
-    ),
-    SignalSpec(
-        "video.unjudged", "int", "videos, which this release does not look into", "clip_safety", 0, modality="image"
-    ),
-)
 
 
 @dataclass(slots=True)
@@ -61,7 +50,7 @@ class ClipSafety:
     """Signals from the served ensemble."""
 
     name: ClassVar[str] = "clip_safety"
-    provides: ClassVar[tuple[SignalSpec, ...]] = (*MODEL_SIGNALS, *_OWN_SIGNALS)
+    provides: ClassVar[tuple[SignalSpec, ...]] = (*MODEL_SIGNALS, *READING_SIGNALS)
 
     def __init__(self, model: ModelClient, pictures: PictureReader) -> None:
         self._model = model

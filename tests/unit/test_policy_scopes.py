@@ -175,5 +175,7 @@ def test_a_profile_answers_when_a_whole_detector_is_down() -> None:
     assert (avatar.action, avatar.review_queue) == ("review", "now")
     partly = some_signals({"score.drugs": 0.1}, failed="score.hate")
     assert evaluate(bundle, a_subject(surface="avatar"), partly).action == "allow"
+    down.values["image.unreadable"] = 0
+    assert evaluate(bundle, a_subject(surface="avatar"), down).action == "review"
     lists_only = a_bundle_of(a_rule(when="list.slurs.hits >= 1"), profiles=PROFILES)
     assert evaluate(lists_only, a_subject(surface="avatar"), down).action == "allow"
