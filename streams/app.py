@@ -18,6 +18,7 @@ from streams.adapters.clock import SystemClock
 from streams.adapters.media import FileMedia, Pictures
 from streams.adapters.policy_files import FolderPolicySource
 from streams.adapters.policy_library import FixedPolicies, library_folder
+from streams.adapters.policy_topic import TopicPolicySource
 from streams.adapters.recorder import SignalRecorder
 from streams.adapters.triton import TritonModel
 from streams.agents.direct import DirectConsumer, DirectOptions
@@ -29,6 +30,9 @@ from streams.detectors.clip_safety import ClipSafety
 from streams.pipeline import Deps
 from streams.ports import Detector, ModelClient, PolicySource
 from streams.settings import Settings
+
+#: How long a worker that follows the fleet's pointer waits for it before it judges by what it has.
+FIRST_POINTER_S = 30.0
 
 
 def worker_name(settings: Settings) -> str:
@@ -59,6 +63,19 @@ def build_followed_policies(settings: Settings) -> FolderPolicySource:
     folder = settings.policies or library_folder()
     keep = settings.home / "run" / "policies" / f"{settings.group}.last-good"
     return FolderPolicySource(folder, catalogue(), keep=keep if settings.policies else None)
+
+
+def build_fleet_policies(settings: Settings) -> TopicPolicySource:
+    """The bundle that the fleet's pointer names; the folder (or the library) until there is one."""
+    seed = load_bundle(settings.policies or library_folder(), catalogue())
+    return TopicPolicySource(
+        list(_brokers(settings)),
+        settings.policy_topic("bundles"),
+        seed,
+        catalogue(),
+        key=settings.policy_key.get_secret_value().encode(),
+        keep=settings.home / "run" / "policies" / f"{settings.group}.fleet",
+    )
 
 
 def build_deps(
@@ -115,7 +132,8 @@ class WorkerApp(faust.App):
 
 async def build_moderator(settings: Settings, app: faust.App, crash: Crash) -> Moderator:
     """The moderator of a deployed worker, with all its detectors. Call it inside the running loop."""
-    policies = build_followed_policies(settings)
+    fleet = build_fleet_policies(settings) if settings.policy_source == "topic" else None
+    policies = fleet or build_followed_policies(settings)
     beside = build_surroundings(settings, SystemClock(), bootstrap=_brokers(settings))
     deps = build_deps(settings, build_model(settings), policies, surroundings=beside)
     recorder = build_recorder(settings)
@@ -124,6 +142,8 @@ async def build_moderator(settings: Settings, app: faust.App, crash: Crash) -> M
     if recorder is not None:
         moderator.adopt(recorder.run(), name="weir-recorder")
     beside.join(moderator)
+    if fleet is not None:
+        await fleet.settled(timeout_s=FIRST_POINTER_S)
     return moderator
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PositiveInt = Annotated[int, Ge(1)]
@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     kafka_bootstrap: str = Field("", description="host:port[,host:port]; empty: the stack that `weir up` started")
     triton_url: str = Field("", description="host:port of Triton's gRPC; empty: the stack that `weir up` started")
     policies: Path | None = Field(None, description="folder of policies; empty: the bundled library")
+    policy_source: Literal["folder", "topic"] = Field(
+        "folder", description="folder: follow `policies`; topic: follow the fleet's pointer on policy.bundles"
+    )
+    policy_key: SecretStr = Field(
+        SecretStr(""), description="key that pointers on policy.bundles are signed with; empty: they are not signed"
+    )
     group: str = Field("weir", description="Kafka consumer group")
     topic_prefix: str = Field("content.", description="put before incoming, verdicts, flagged, novel, deadletter")
     worker_id: str = Field("", description="name of this worker in headers and logs; empty: host and pid")

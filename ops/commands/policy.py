@@ -12,6 +12,7 @@ from ops.commands.policy_map import map_verdicts
 from ops.commands.policy_reference import catalogue, schema
 from ops.commands.policy_replay import replay
 from ops.commands.policy_selftest import run_tests
+from ops.commands.policy_ship import history, publish, rollback
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", help="Check and test policies."
@@ -29,6 +30,9 @@ app.command("test")(run_tests)
 app.command()(diff)
 app.command("explain")(explain_file)
 app.command()(replay)
+app.command()(publish)
+app.command()(rollback)
+app.command()(history)
 app.command("map")(map_verdicts)
 app.command()(catalogue)
 app.command()(schema)

@@ -70,8 +70,11 @@ class PolicyShelf:
         """The bundle to judge by."""
         return self._bundle
 
-    async def offer(self, files: Mapping[str, bytes], *, origin: str) -> bool:
-        """Take these files into force; False when they are in force already or are refused."""
+    async def offer(self, files: Mapping[str, bytes], *, origin: str, name: str = "") -> bool:
+        """Take these files into force; False when they are in force already or are refused.
+
+        `name` stands before file names in problems, and names a bundle without a name of its own.
+        """
         hash_ = hash_files(dict(files))
         if hash_ == self._bundle.hash:
             self.status = replace(self.status, refused=None)  # what was broken has been taken back
@@ -79,7 +82,7 @@ class PolicyShelf:
         if self.status.refused is not None and self.status.refused.hash == hash_:
             return False
         try:
-            bundle = await asyncio.to_thread(self._load, files, origin)
+            bundle = await asyncio.to_thread(self._load, files, name or origin)
         except PolicyErrors as exc:
             errors = [str(problem) for problem in exc.problems if problem.level == "error"]
             self.refuse(hash_, errors or [str(problem) for problem in exc.problems])
@@ -103,7 +106,7 @@ class PolicyShelf:
             "policy.refused", hash=hash_, in_force=self._bundle.label, problems=refusal.problems, count=refusal.count
         )
 
-    def _load(self, files: Mapping[str, bytes], origin: str) -> PolicyBundle:
-        bundle = load_gated(files, self._catalogue, name=origin)
+    def _load(self, files: Mapping[str, bytes], name: str) -> PolicyBundle:
+        bundle = load_gated(files, self._catalogue, name=name)
         self._on_swap(bundle, files)
         return bundle
