@@ -31,19 +31,20 @@ def check_leaf(
     spec = find_spec(catalogue, leaf.signal)
     if spec is None:
         hint = choices_hint(leaf.signal, list(catalogue))
-        doc.report(site.path, "UNKNOWN-SIGNAL", f"no detector or list provides {leaf.signal!r}", hint=hint)
-        return None
+        message = f"no detector or list provides {leaf.signal!r}"
+        doc.report(site.path, "UNKNOWN-SIGNAL", message, hint=hint)
+    number: object = leaf.value
     if isinstance(leaf.value, Threshold):
         full = qualify(policy, leaf.value.name)
-        if full not in thresholds:
+        number = thresholds.get(full)
+        if number is None:
             known = [name.partition("/")[2] for name in thresholds if name.startswith(f"{policy}/")]
             hint = suggest(leaf.value.name, known)
-            doc.report(site.path, "UNKNOWN-THRESHOLD", f"this policy has no threshold {leaf.value.name!r}", hint=hint)
-            return None
+            message = f"this policy has no threshold {leaf.value.name!r}"
+            doc.report(site.path, "UNKNOWN-THRESHOLD", message, hint=hint)
         leaf = replace(leaf, value=Threshold(full))
-        number: object = thresholds[full]
-    else:
-        number = leaf.value
+    if spec is None or number is None:
+        return None
     fault = _type_fault(spec, leaf, number)
     if fault:
         doc.report(site.path, "WRONG-COMPARISON", fault[0], hint=fault[1])
