@@ -14,6 +14,8 @@ from triton_models.training.datasets import Row
 from triton_models.training.datasets.mapping import MOSTLY
 from triton_models.training.recipe import Augment
 
+DISGUISED_CHARS: Final = 160
+"""Longer texts are not copied in disguise: it costs several times the tokens, and the trick is the same."""
 PIECE_CHARS: Final = (80, 500)
 LONG_CHARS: Final = (400, 3000)
 _JAILBREAKS: Final = "jailbreaks_in_the_wild"
@@ -32,7 +34,7 @@ def enlarge(rows: Sequence[Row], augment: Augment, seed: int) -> list[Row]:
 def _disguised(rows: Sequence[Row], share: float, seed: int) -> Iterator[Row]:
     for row in rows:
         rng = random.Random(f"{seed}:{row.id}")  # noqa: S311 - as above; by row, so that one more set changes no other
-        if rng.random() < share:
+        if rng.random() < share and len(row.text) <= DISGUISED_CHARS:
             text, name = disguise(row.text, f"{seed}:{row.id}:disguise")
             if text != row.text:
                 yield _copy(row, f"{row.id}~{name}", text)

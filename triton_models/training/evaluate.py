@@ -41,34 +41,40 @@ def evaluate_release(
     for name, cases in functional_sets(data).items():
         with progress.stage(f"judge {name}", len(cases)) as advance:
             report[name] = judge_cases(cases, _views(members, fuser, [case.text for case in cases], advance))
-    report["tables"] = extra_tables(members, fuser, rows=test, data=data, progress=progress)
-    return report
+    return report | disguise_and_bias(members, fuser, rows=test, data=data, progress=progress)
 
 
-def extra_tables(
+def disguise_and_bias(
     members: TextMembers, fuser: Fuser, *, rows: Sequence[Row], data: Path, progress: Progress
 ) -> dict[str, Any]:
-    """What disguises cost, and bias towards identity terms."""
+    """What disguises cost and bias towards identity terms: tables for people, single figures for the gates."""
 
     def judge(texts: Sequence[str]) -> npt.NDArray[np.float64]:
         scores = fused_text(fuser, members.opinions(texts))
         return np.fmax(scores[:, HATE], scores[:, HARASSMENT]).astype(np.float64)
 
-    tables = {}
     with progress.stage("judge disguises", 1) as advance:
-        tables["Disguised texts"] = measure_disguises(rows, judge)
+        disguises = measure_disguises(rows, judge)
         advance(1)
     with progress.stage("judge identity templates", 1) as advance:
-        tables["Bias towards identity terms"] = bias_table(measure_bias(data, judge))
+        bias = bias_table(measure_bias(data, judge))
         advance(1)
-    return tables
+    mean = disguises["rows"][-1]
+    return {
+        "tables": {"Disguised texts": disguises, "Bias towards identity terms": bias},
+        "obfuscation": {"recall_ratio": mean["recall / plain"], "false_positives": mean["false positives"]},
+        "bias": {
+            line["language"]: {"subgroup": line["subgroup"], "bpsn": line["BPSN"], "bnsp": line["BNSP"]}
+            for line in bias["rows"]
+        },
+    }
 
 
 def functional_sets(data: Path) -> dict[str, list[Case]]:
     """HateCheck and its translations."""
     sets = {"hatecheck": read_hatecheck(data)}
-    for language in LANGUAGES:
-        sets[f"multilingual_hatecheck/{language}"] = read_multilingual_hatecheck(data, language)
+    for language, locale in LANGUAGES.items():
+        sets[f"multilingual_hatecheck/{locale}"] = read_multilingual_hatecheck(data, language)
     return sets
 
 
