@@ -16,8 +16,8 @@ from policies.engine.signals import SignalSet, Span
 from policies.engine.subject import TextPart
 from policies.engine.text_views import View, folded_view, is_word_edge, loose_view, plain_view
 
-MAX_SCAN_CHARS: Final = 50_000
-"""A longer text is scanned up to here; what follows is not looked at, and `list.*` says so by `text.length`."""
+MAX_SCAN_CHARS: Final = 100_000
+"""A longer text is scanned up to here. The wire refuses such texts, so nothing that is judged goes unread."""
 MAX_SPANS: Final = 200
 """Spans kept for one list and text; `hits` counts no further either."""
 MAX_LABELS: Final = 8
