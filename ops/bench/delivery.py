@@ -50,6 +50,7 @@ class Scene:
     triton: Restartable | None = None
     events: int = 2_000
     rate: float = 40.0  # events a second: the load must outlast the restarts
+    times: int = 5  # how often the worker is killed or stopped
     timeout_s: float = 240.0
     env: Mapping[str, str] = field(default_factory=dict)
 
@@ -79,6 +80,7 @@ class Result:
     complete: bool  # within the time
     exit_codes: tuple[int, ...]
     repeats_allowed: bool
+    times: int
 
     @property
     def passed(self) -> bool:
@@ -88,7 +90,13 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """The result as a flat map."""
-        return {"scenario": self.name, "passed": self.passed, "seconds": round(self.seconds, 1), **asdict(self.tally)}
+        return {
+            "scenario": self.name,
+            "times": self.times,
+            "passed": self.passed,
+            "seconds": round(self.seconds, 1),
+            **asdict(self.tally),
+        }
 
 
 Disturbance = Callable[[Run], Awaitable[None]]
@@ -99,15 +107,15 @@ async def undisturbed(_run: Run) -> None:
 
 
 async def kill_worker(run: Run) -> None:
-    """Kill -9 the judging process five times under load."""
-    for milestone in chunks(run.scene.events, 5):
+    """Kill -9 the judging process again and again under load."""
+    for milestone in chunks(run.scene.events, run.scene.times):
         await run.at(milestone)
         await asyncio.to_thread(run.worker.kill_child)
 
 
 async def terminate_worker(run: Run) -> None:
-    """SIGTERM five times under load, each time starting the worker again."""
-    for milestone in chunks(run.scene.events, 5):
+    """SIGTERM again and again under load, each time starting the worker again."""
+    for milestone in chunks(run.scene.events, run.scene.times):
         await run.at(milestone)
         run.exit_codes.append(await asyncio.to_thread(run.worker.stop))
         run.worker.start_again()
@@ -137,9 +145,9 @@ async def restart_broker(run: Run) -> None:
 #: Name -> (what happens, whether repeats are allowed: at least once means that a crash may repeat, a stop may not).
 SCENARIOS: Final[dict[str, tuple[Disturbance, bool]]] = {
     "undisturbed": (undisturbed, False),
-    "kill -9 of the worker, 5 times": (kill_worker, True),
-    "SIGTERM of the worker, 5 times": (terminate_worker, False),
-    "kill -9 of Triton, twice": (kill_triton, False),
+    "kill -9 of the worker": (kill_worker, True),
+    "SIGTERM of the worker": (terminate_worker, False),
+    "kill -9 of Triton": (kill_triton, False),
     "kill -9 of the broker": (restart_broker, True),
 }
 
@@ -170,7 +178,7 @@ async def play(name: str, scene: Scene) -> Result:
             await asyncio.sleep(QUIET_S)
             result = tally(published, collector.ledger)
         run.exit_codes.append(await asyncio.to_thread(worker.stop))
-    return Result(name, result, seconds, complete, tuple(run.exit_codes), repeats_allowed)
+    return Result(name, result, seconds, complete, tuple(run.exit_codes), repeats_allowed, scene.times)
 
 
 class _Triton:

@@ -49,7 +49,8 @@ class WorkerProcess:
 
         def seen() -> bool:
             with contextlib.suppress(psutil.NoSuchProcess):
-                found[:] = psutil.Process(self._process.pid).children()
+                children = psutil.Process(self._process.pid).children()
+                found[:] = [one for one in children if "--no-supervisor" in one.cmdline()]
             return bool(found) or self._process.poll() is not None
 
         if not wait_until(seen, timeout_s) or not found:
