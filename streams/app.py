@@ -20,11 +20,13 @@ from streams.adapters.policy_files import FolderPolicySource
 from streams.adapters.policy_library import FixedPolicies, library_folder
 from streams.adapters.policy_topic import TopicPolicySource
 from streams.adapters.recorder import SignalRecorder
+from streams.adapters.status_server import serve_pages
 from streams.adapters.triton import TritonModel
 from streams.agents.direct import DirectConsumer, DirectOptions
 from streams.agents.letters import Topics
 from streams.agents.moderate import Crash, Limits, Moderator
 from streams.agents.runtime import FaustOutbox, attach
+from streams.agents.status import StatusPages
 from streams.agents.surroundings import Surroundings, build_surroundings
 from streams.detectors.clip_safety import ClipSafety
 from streams.pipeline import Deps
@@ -135,16 +137,28 @@ async def build_moderator(settings: Settings, app: faust.App, crash: Crash) -> M
     fleet = build_fleet_policies(settings) if settings.policy_source == "topic" else None
     policies = fleet or build_followed_policies(settings)
     beside = build_surroundings(settings, SystemClock(), bootstrap=_brokers(settings))
-    deps = build_deps(settings, build_model(settings), policies, surroundings=beside)
+    model = build_model(settings)
+    deps = build_deps(settings, model, policies, surroundings=beside)
     recorder = build_recorder(settings)
     moderator = moderator_of(settings, replace(deps, recorder=recorder), app, crash)
     moderator.adopt(policies.watch(), name="weir-policies")
     if recorder is not None:
         moderator.adopt(recorder.run(), name="weir-recorder")
     beside.join(moderator)
+    if settings.status_address:
+        pages = StatusPages(
+            worker_name(settings), deps.clock, deps.clock.time(), policies, moderator, beside,
+            lambda: model.down, lambda: _lag(app),
+        )  # fmt: skip
+        moderator.adopt(serve_pages(settings.status_address, pages.routes()), name="weir-status")
     if fleet is not None:
         await fleet.settled(timeout_s=FIRST_POINTER_S)
     return moderator
+
+
+def _lag(app: faust.App) -> dict[int, int]:
+    consumers = [service for service in getattr(app, "ours", ()) if isinstance(service, DirectConsumer)]
+    return consumers[0].lag() if consumers else {}
 
 
 def moderator_of(settings: Settings, deps: Deps, app: faust.App, crash: Crash) -> Moderator:

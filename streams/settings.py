@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     triton_deadline_s: Seconds = Field(25.0, description="time for one inference; a full machine is slow, not down")
     triton_in_flight: PositiveInt = Field(8, description="inference requests at the same time")
 
+    status_address: str = Field(
+        "127.0.0.1:0", description="where /status and /metrics are served; port 0: a free one, see the log; empty: no"
+    )
     log_level: str = Field("info", description="debug | info | warning | error")
     log_format: str = Field("auto", description="json | console | auto (console on a terminal)")
 

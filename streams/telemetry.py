@@ -9,13 +9,50 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
 
 #: Packages whose exceptions speak of connections and sizes; the message of any other may quote content.
 _PLAIN_SPOKEN: Final = frozenset({"aiokafka", "faust", "grpc", "mode", "tritonclient"})
+
+MetricName = Literal[
+    # Records whose work is done: acknowledged by the broker. Labels: outcome (judged | dead_letter).
+    "weir_events_total",
+    # Verdicts by what they say. Labels: action.
+    "weir_verdicts_total",
+    # Rules that matched, in shadow too. Labels: rule, standing (matched | shadow | undecided).
+    "weir_rules_total",
+    # Dead letters. Labels: fault (producer | weir), code.
+    "weir_dead_letters_total",
+    # Verdicts that had to do without some signals. Labels: status (failed | timeout | stale).
+    "weir_degraded_total",
+    # Seconds an event took in a stage, as a histogram. Labels: stage (decode | signals | decide | total).
+    "weir_stage_seconds",
+    # Events taken from Kafka and not yet acknowledged.
+    "weir_events_pending",
+    # Records in the topic after the last one that is finished. Labels: partition.
+    "weir_consumer_lag",
+    # 1 for the bundle that judges. Labels: bundle (name@version#hash).
+    "weir_policy_info",
+    # How often another bundle came into force, and how often one was refused, since the start.
+    "weir_policy_swaps_total",
+    "weir_policy_refusals_total",
+    # 1 while the newest bundle that was offered is a refused one: the one in force is older than somebody thinks.
+    "weir_policy_refused",
+    # Hashes in a bank (labels: bank, kind), whether it cannot be read, and how many entries are in quarantine.
+    "weir_bank_hashes",
+    "weir_bank_broken",
+    "weir_bank_quarantined",
+    # 1 while counters are right; the events they remember; the authors with strikes.
+    "weir_counters_ready",
+    "weir_counter_facts",
+    "weir_counter_authors",
+    # 1 while the model is not asked because it is down.
+    "weir_model_down",
+]
+"""Every metric, for Prometheus. Names and labels are never renamed; the values of labels are few, and never content."""
 
 
 def without_content(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -66,6 +66,16 @@ class CounterLog:
         self.writable = False  # whether the topics are there to be written to
 
     @property
+    def facts(self) -> int:
+        """How many events are remembered."""
+        return len(self._tally)
+
+    @property
+    def authors(self) -> int:
+        """How many authors have strikes."""
+        return len(self._strikes)
+
+    @property
     def ready(self) -> bool:
         """Whether everything that was written before the last `assigned` has been read."""
         return self._caught_up.is_set()

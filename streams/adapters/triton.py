@@ -65,6 +65,11 @@ class TritonModel:
         self._wanted = [triton.InferRequestedOutput(name) for name in _OUTPUTS]
         self._breaker = Breaker()
 
+    @property
+    def down(self) -> bool:
+        """Whether the server is taken for down: calls fail at once, but for a probe now and then."""
+        return self._breaker.open
+
     async def close(self) -> None:
         """Close the channel."""
         await self._client.close()

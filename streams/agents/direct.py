@@ -66,6 +66,7 @@ class DirectConsumer(Service):
         self._generation = 0
         self._rebalancing = True  # until the first assignment
         self._finished: dict[Any, int] = {}
+        self._committed: dict[Any, int] = {}
         self._moderator: Moderator | None = None
         self._consumer: Any = None
         self._runner: asyncio.Task[None] | None = None
@@ -119,6 +120,12 @@ class DirectConsumer(Service):
             self._moderator.forget(partition)
             self._finished.pop(partition, None)
 
+    def lag(self) -> dict[int, int]:
+        """Partition -> records after the last one that is finished, where both are known."""
+        known = {**self._committed, **self._finished}
+        ends = {one: self._consumer.highwater(one) for one in known} if self._consumer is not None else {}
+        return {one.partition: max(0, end - known[one]) for one, end in ends.items() if end is not None}
+
     def take_over(self) -> None:
         """After a rebalance: fetching starts at the committed offsets, under a new generation."""
         self._generation += 1
@@ -167,6 +174,7 @@ class DirectConsumer(Service):
         except (CommitFailedError, IllegalStateError) as exc:
             log.warning("commit.overtaken", reason=type(exc).__name__)
             return
+        self._committed = {p: offset for p, offset in self._committed.items() if p in assigned} | offsets
         for partition, offset in offsets.items():
             if self._finished.get(partition) == offset:
                 del self._finished[partition]

@@ -16,12 +16,15 @@ from typing import Protocol
 
 import structlog
 
+from streams.agents.account import Account
 from streams.agents.counters import Ledger
 from streams.agents.letters import Letter, Stamp, Topics, compressed, letters, without_value
 from streams.agents.watermark import Entry, Watermark
-from streams.core.outcome import DeadLetter, Decided, Fault, Outcome, RawRecord
+from streams.core.metrics import Sample
+from streams.core.outcome import DeadLetter, Fault, Outcome, RawRecord
 from streams.pipeline import Deps, our_fault, process_batch
 from streams.ports import Outbox, TooLargeError
+from streams.telemetry import MetricName
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +82,7 @@ class Moderator:
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_sent: asyncio.Future[None] | None = None
         self._ledger: Ledger | None = None
+        self._account = Account()
         self._generation = -1
         self._progress_at = deps.clock.monotonic()
 
@@ -86,6 +90,11 @@ class Moderator:
     def pending(self) -> int:
         """Events taken and not yet acknowledged."""
         return self._watermark.pending
+
+    def samples(self) -> list[Sample]:
+        """What was counted since the start, and what is at work now."""
+        pending: MetricName = "weir_events_pending"
+        return [*self._account.samples(), Sample(pending, self.pending)]
 
     def start(self) -> None:
         """Start batching and the watchdog; needs a running loop."""
@@ -188,7 +197,7 @@ class Moderator:
             return
         self._finish(batch)
         for outcome in outcomes:
-            _log_outcome(outcome)
+            self._account.settle(outcome)
 
     def _noted(self, outcome: Outcome) -> list[Letter]:
         """What counters keep of the outcome. Asked when its turn to be sent has come: strikes build on each other."""
@@ -275,23 +284,3 @@ def _written(outcome: Outcome, topics: Topics, stamp: Stamp) -> tuple[Outcome, l
         log.exception("event.unwritable", partition=outcome.record.partition, offset=outcome.record.offset)
         failed = our_fault(outcome.record, "encode", exc)
         return failed, list(letters(failed, topics, stamp))
-
-
-def _log_outcome(outcome: Outcome) -> None:
-    """The canonical line of one record: ids, decision, missing signals, timings; never content."""
-    record = outcome.record
-    where = {"partition": record.partition, "offset": record.offset}
-    if isinstance(outcome, Decided):
-        verdict = outcome.verdict
-        log.info(
-            "event.judged",
-            event_id=verdict.event_id,
-            action=verdict.action,
-            rules=[match.rule for match in verdict.matches],
-            undecided=[gap.rule for gap in verdict.undecided],
-            degraded=sorted({gap.status for gap in verdict.degraded}),
-            ms={name: round(ms, 1) for name, ms in outcome.timings_ms.items()},
-            **where,
-        )
-    else:
-        log.warning("event.dead_lettered", code=outcome.code, fault=outcome.fault.value, **where)
