@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ops.commands.policy_folder import LIBRARY, FolderArgument, Json, catalogue, print_problem
+from ops.commands.policy_folder import LIBRARY, FolderArgument, Json, bundle_folder, catalogue, print_problem
 from ops.exits import NO, OK
 from policies.engine.check import CheckResult, check_folder
 from policies.engine.sarif import to_sarif
@@ -28,9 +28,13 @@ def check(
 ) -> None:
     """Check every file of a folder and print every problem at once. Exit code 1 when there is an error.
 
+    A single file is checked within its folder, and only its own problems are shown.
+
     Examples: `weir policy check policies/library` · `weir policy check my-policies --strict --sarif check.sarif`
     """
-    result = check_folder(folder, catalogue(), today=datetime.now(UTC).date())
+    result = check_folder(bundle_folder(folder), catalogue(), today=datetime.now(UTC).date())
+    if folder.is_file():
+        result = replace(result, problems=tuple(p for p in result.problems if Path(p.file) == folder))
     if sarif is not None:
         sarif.write_text(json.dumps(to_sarif(result.problems, version=_version()), indent=2), encoding="utf-8")
     if as_json:

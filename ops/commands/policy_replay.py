@@ -92,6 +92,7 @@ def _as_json(found: Replay, broken: list[str] | None, faults: Faults) -> dict[st
         "old": found.old,
         "new": found.new,
         "events": found.events,
+        "from_verdicts": found.partial,
         "stricter": found.stricter,
         "looser": found.looser,
         "moves": [{"before": a, "after": b, "events": n} for (a, b), n in sorted(found.moves.items())],
@@ -139,6 +140,9 @@ def _print(found: Replay, broken: list[str] | None, faults: Faults) -> None:
         console.print(f"queue {queue}: {was} → {now} events in its fullest hour")
     for category, quality in sorted(found.new_quality.items()):
         console.print(f"{category}: precision {quality.precision}, recall {quality.recall}")
+    if found.partial:
+        note = f"{found.partial} events come from verdicts: signals that they do not show count as absent"
+        console.print(f"[yellow]{note}[/yellow]")
     if faults.count:
         console.print(
             f"[yellow]{faults.count} line(s) could not be read: {escape('; '.join(faults.examples))}[/yellow]"

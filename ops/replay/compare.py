@@ -71,6 +71,7 @@ class Replay:
     old: str
     new: str
     events: int = 0
+    partial: int = 0  # events of which only a verdict is known: signals that it does not show count as absent
     stricter: int = 0
     looser: int = 0
     moves: Counter[tuple[str, str]] = field(default_factory=Counter)  # action before → after
@@ -105,6 +106,7 @@ class Comparer:
         old, new = (judge.judge(frame) for judge in self._judges)
         made = self.replay
         made.events += len(frame)
+        made.partial += frame.partial
         up, down = new.action > old.action, new.action < old.action
         made.stricter += int(up.sum())
         made.looser += int(down.sum())

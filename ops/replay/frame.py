@@ -43,6 +43,7 @@ class Frame:
     broken: dict[str, Bools] = field(default_factory=dict)  # only signals that broke somewhere
     down: dict[str, Bools] = field(default_factory=dict)  # detector -> all that it said is broken
     labels: dict[str, NDArray[np.int8]] = field(default_factory=dict)  # category -> 1, 0, or -1 where nobody said
+    partial: int = 0  # events of which only a verdict is known
 
     def __len__(self) -> int:
         """How many events."""
@@ -54,7 +55,7 @@ def build_frame(recordings: Sequence[Recording], names: Iterable[str], catalogue
     specs = {name: find_spec(catalogue, name) for name in names}
     wanted = {name: "int" if spec is None else spec.type for name, spec in specs.items()}  # quotas are in no catalogue
     count = len(recordings)
-    frame = Frame([r.subject for r in recordings])
+    frame = Frame([r.subject for r in recordings], partial=sum(r.partial for r in recordings))
     rows = [_values(recording) for recording in recordings]
     for row, recording in enumerate(recordings):
         if recording.signals.missing:

@@ -44,7 +44,17 @@ def test_check_speaks_to_people_and_to_scripts(tmp_path: Path) -> None:
     assert (problem["line"], problem["code"], problem["hint"]) == (12, "UNKNOWN-SIGNAL", "did you mean 'score.hate'?")
     region = json.loads(report.read_text())["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]
     assert region == {"startLine": 12, "startColumn": 18}
-    assert RUNNER.invoke(app, ["check", str(tmp_path / "none")]).exit_code == 1
+    assert RUNNER.invoke(app, ["check", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_a_single_file_is_checked_within_its_folder(tmp_path: Path) -> None:
+    """Its lists are known, and only its own problems are shown."""
+    other = files_of(a_rule(when="score.hat >= 0.5"))["sample.yaml"].replace(b"sample", b"other")
+    folder = write_folder(tmp_path / "p", {**files_of(a_rule(when="list.slurs.hits >= 1")), "other.yaml": other})
+    assert RUNNER.invoke(app, ["check", str(folder / "other.yaml")]).exit_code == 1
+    told = RUNNER.invoke(app, ["check", str(folder / "sample.yaml"), "--json"])
+    assert told.exit_code == 0
+    assert json.loads(told.output)["problems"] == []
 
 
 def test_test_writes_junit_and_gates(tmp_path: Path) -> None:

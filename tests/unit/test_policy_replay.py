@@ -153,6 +153,15 @@ def test_files_of_every_kind_give_the_same_events(tmp_path: Path) -> None:
     assert faults.examples[0].startswith(f"{packed}:61:")
 
 
+def test_events_that_come_from_verdicts_are_counted(tmp_path: Path) -> None:
+    """They show less than was known."""
+    path = tmp_path / "verdicts.jsonl"
+    path.write_text(json.dumps({"event_id": "e", "categories": [{"name": "hate", "score": 0.8}]}) + "\n")
+    frames = read_frames([path], OLD.program.signals, OLD.catalogue, faults=Faults())
+    found = replay_frames(OLD, NEW, frames)
+    assert (found.events, found.partial, found.looser) == (1, 1, 1)
+
+
 def test_the_command_replays_gates_and_reports(tmp_path: Path) -> None:
     """Exit code 1 when the gate breaks; JSON and HTML on request."""
     for name, rule in (("old", a_rule()), ("new", a_rule(when="score.hate >= threshold.hate.low"))):
