@@ -48,9 +48,10 @@ class WorkerProcess:
         found: list[psutil.Process] = []
 
         def seen() -> bool:
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
                 children = psutil.Process(self._process.pid).children()
-                found[:] = [one for one in children if "--no-supervisor" in one.cmdline()]
+                # The supervisor gives its worker a session; imports of libraries start helpers too, without one.
+                found[:] = [one for one in children if os.getsid(one.pid) == one.pid]
             return bool(found) or self._process.poll() is not None
 
         if not wait_until(seen, timeout_s) or not found:
