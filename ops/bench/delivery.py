@@ -51,7 +51,7 @@ class Scene:
     events: int = 2_000
     rate: float = 40.0  # events a second: the load must outlast the restarts
     times: int = 5  # how often the worker is killed or stopped
-    timeout_s: float = 240.0
+    timeout_s: float = 600.0
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -186,10 +186,10 @@ class _Triton:
 
     def __init__(self, home: Path) -> None:
         from ops.local.triton import EmbeddedTriton, TritonOptions, TritonPorts
-        from streams.settings import default_home
+        from streams.settings import Settings
         from triton_models.assemble import assemble
 
-        self._repository = Path(assemble(default_home()))
+        self._repository = Path(assemble(Settings().home))
         self._home = home
         self._options = TritonOptions(ports=TritonPorts().chosen())
         self._make = EmbeddedTriton

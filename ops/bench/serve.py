@@ -135,13 +135,13 @@ def _record(number: int, post: Post) -> OutRecord:
 
 def measure(*, posts: int = POSTS) -> dict[str, Any]:
     """The bench's answer."""
-    from streams.settings import default_home
+    from streams.settings import Settings
     from triton_models.assemble import assemble
 
     console = Console(stderr=True)
     cores = len(os.sched_getaffinity(0))
     made = make_posts(posts)
-    repository = Path(assemble(Path(os.environ.get("WEIR_HOME") or default_home())))
+    repository = Path(assemble(Settings().home))
     version = max((p for p in (repository / "clip_safety").iterdir() if p.name.isdigit()), key=lambda p: int(p.name))
     console.print(f"[dim]{posts} posts in process, {cores} processes …[/dim]")
     reference = in_process(version, made, cores)
