@@ -11,6 +11,7 @@ from rich.console import Console
 from ops.exits import MISUSED
 from ops.targets import resolve
 from policies import PolicyErrors
+from streams.settings import Settings
 
 EPILOG = """
 Examples:
@@ -38,13 +39,7 @@ def worker(
 
     settings = resolve(kafka=True, triton=True)
     set_up_logging(settings.log_level, settings.log_format)
-    from streams.app import build_followed_policies
-
-    try:
-        build_followed_policies(settings)
-    except PolicyErrors as exc:
-        Console(stderr=True).print(str(exc), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(MISUSED) from exc
+    _check_policies(settings)
     if supervisor:
         from ops.supervisor import Supervisor
 
@@ -55,3 +50,17 @@ def worker(
 
     die_with_parent()
     raise typer.Exit(run(settings))
+
+
+def _check_policies(settings: Settings) -> None:
+    """Say what is wrong with the policies before anything is started; a worker with a last good bundle starts anyway."""
+    from streams.app import build_followed_policies, build_policies
+
+    try:
+        build_policies(settings)  # much cheaper than with its tests, and nearly always fine
+    except PolicyErrors as broken:
+        Console(stderr=True).print(str(broken), markup=False, highlight=False, soft_wrap=True)
+        try:
+            build_followed_policies(settings)
+        except PolicyErrors as exc:
+            raise typer.Exit(MISUSED) from exc
