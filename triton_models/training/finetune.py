@@ -1,0 +1,243 @@
+"""Fine-tuning the upper text layers: stages, losses, an average of the weights, and checkpoints that survive kill -9.
+
+One step is a function of the recipe, the data and the step's number: batches come from a permutation seeded by the
+epoch, there is no dropout, and a checkpoint holds all that the next step reads. So a run that was killed and started
+again ends in the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from triton_models.parts import E5Model
+from triton_models.training.finetune_log import Log
+from triton_models.training.finetune_recipe import FinetuneRecipe
+from triton_models.training.losses import (
+    adversarial_shift,
+    asymmetric_loss,
+    class_prompt_contrast,
+    distillation,
+)
+from triton_models.training.progress import Progress
+from triton_models.training.text_layers import HiddenStore, TextLayers, store_hidden
+from triton_models.training.unfreeze import Unfrozen, unfreeze
+
+CHECKPOINT: Final = "checkpoint.pt"
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneData:
+    """Texts and what is said of them."""
+
+    texts: Sequence[str]
+    targets: Array  # [N, C] 1, 0, a share, or NaN for "not asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Finetuned:
+    """What came out."""
+
+    changed: Mapping[str, Array]  # the part's tensor names -> averaged values
+    head_weight: Array  # [C, H]
+    head_bias: Array  # [C]
+    steps: int
+    trainable: Sequence[int]  # parameters that moved, per stage
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Where in the run one is."""
+
+    stage: int
+    epoch: int  # of the whole run
+    rows: Sequence[int]
+    number: int  # of the whole run
+    share: float  # of the stage that is done
+
+
+def finetune(model: E5Model, data: FinetuneData, recipe: FinetuneRecipe, work: Path, progress: Progress) -> Finetuned:
+    """Runs, or goes on with, the recipe; the averaged weights. Kept in `work` under the recipe's key."""
+    torch.manual_seed(recipe.seed)
+    layers = model.shape.layers
+    unfrozen = [unfreeze(stage, layers, recipe.layer_decay) for stage in recipe.stages]
+    boundary = min(one.first for one in unfrozen)
+    for warning in recipe.warnings:
+        progress.note(f"warning: {warning}")
+    with progress.stage("lower layers", len(data.texts)) as advance:
+        store = store_hidden(model, data.texts, boundary, work, advance=advance)
+    run = _Run(model, recipe, unfrozen, boundary, len(data.targets[0]))
+    log = Log(work / f"finetune-{recipe.key}.csv")
+    done = run.resume(work / f"{recipe.key}-{CHECKPOINT}")
+    log.cut(done)
+    if done:
+        progress.note(f"going on at step {done}")
+    steps = list(_steps(recipe, len(data.texts)))
+    with progress.stage("fine-tune", len(steps)) as advance:
+        advance(done)
+        for step in steps[done:]:
+            log.write(step.number, run.take(step, store, data))
+            if (step.number + 1) % recipe.checkpoint_steps == 0 or step.number + 1 == len(steps):
+                run.save(work / f"{recipe.key}-{CHECKPOINT}", step.number + 1)
+            advance(1)
+    log.draw()
+    return run.result(len(steps))
+
+
+def _steps(recipe: FinetuneRecipe, count: int) -> Iterator[_Step]:
+    """Every step of the run, the same whenever it is asked."""
+    number = epoch = 0
+    for index, stage in enumerate(recipe.stages):
+        per_epoch = math.ceil(count / recipe.batch)
+        for turn in range(stage.epochs):
+            order = np.random.default_rng((recipe.seed, epoch)).permutation(count)
+            for at in range(per_epoch):
+                rows = order[at * recipe.batch : (at + 1) * recipe.batch]
+                share = (turn * per_epoch + at) / (stage.epochs * per_epoch)
+                yield _Step(index, epoch, rows.tolist(), number, share)
+                number += 1
+            epoch += 1
+
+
+class _Run:
+    """Everything that one step changes."""
+
+    def __init__(
+        self, model: E5Model, recipe: FinetuneRecipe, unfrozen: Sequence[Unfrozen], boundary: int, outputs: int
+    ) -> None:
+        self.recipe, self.unfrozen, self.boundary = recipe, unfrozen, boundary
+        self.net = TextLayers(model, boundary)
+        self.start = TextLayers(model, boundary).requires_grad_(requires_grad=False)
+        self.head = nn.Linear(model.shape.hidden, outputs)
+        nn.init.zeros_(self.head.weight)
+        nn.init.constant_(self.head.bias, -2.0)
+        self.mean = {name: value.detach().clone() for name, value in self._named().items()}
+        self.optimiser: torch.optim.Optimizer | None = None
+        self.stage = -1
+        self.trainable: list[int] = []
+
+    def take(self, step: _Step, store: HiddenStore, data: FinetuneData) -> dict[str, float]:
+        """One step; its figures for the log."""
+        if step.stage != self.stage:
+            self._enter(step.stage)
+        optimiser = self._optimiser()
+        rate = self._rate(step.share)
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak"] * rate
+        figures: dict[str, float] = {}
+        pieces = np.array_split(np.array(step.rows), min(self.recipe.accumulate, len(step.rows)))
+        for piece in pieces:
+            for name, loss in self._losses(piece.tolist(), store, data).items():
+                figures[name] = figures.get(name, 0.0) + loss / len(pieces)
+        moving = [value for group in optimiser.param_groups for value in group["params"]]
+        figures["gradient"] = float(nn.utils.clip_grad_norm_(moving, self.recipe.clip))
+        figures["rate"] = float(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for name, value in self._named().items():
+                self.mean[name].lerp_(value, 1.0 - self.recipe.ema)
+        return {"stage": float(step.stage), **figures}
+
+    def _losses(self, rows: Sequence[int], store: HiddenStore, data: FinetuneData) -> dict[str, float]:
+        """Takes the losses of one piece of the batch back through the network; their values."""
+        weights, frozen = self.recipe.losses, self.unfrozen[self.stage].first - self.boundary
+        hidden, lengths = store.batch(rows)
+        target = torch.from_numpy(data.targets[rows])
+        if weights.adversarial:
+            hidden.requires_grad_()
+        embedding = self.net(hidden, lengths, frozen=0 if weights.adversarial else frozen)
+        harm = asymmetric_loss(self.head(embedding * 20.0), target, gamma_negative=self.recipe.gamma_negative)
+        parts = {"harm": weights.harm * harm}
+        if weights.distil and frozen < len(self.net.layers):
+            with torch.no_grad():
+                before = self.start(hidden, lengths)
+            parts["distil"] = weights.distil * distillation(embedding, before)
+        if weights.prompts:
+            prompts = nn.functional.normalize(self.head.weight, dim=1)
+            parts["prompts"] = weights.prompts * class_prompt_contrast(embedding, prompts, target)
+        if weights.adversarial:
+            shifted = self.net(hidden.detach() + adversarial_shift(harm, hidden), lengths, frozen=frozen)
+            again = asymmetric_loss(self.head(shifted * 20.0), target, gamma_negative=self.recipe.gamma_negative)
+            parts["adversarial"] = weights.adversarial * again
+        share = len(rows) / self.recipe.batch if self.recipe.accumulate > 1 else 1.0
+        (share * torch.stack(list(parts.values())).sum()).backward()  # type: ignore[no-untyped-call]
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    def _enter(self, stage: int) -> None:
+        """Sets what may move in `stage`, and a fresh optimiser for it."""
+        own, rates = self.recipe.stages[stage], self.unfrozen[stage].rates
+        self.net.requires_grad_(requires_grad=False)
+        head_rate = own.learning_rate if own.share == 0 else own.head_learning_rate
+        groups: list[dict[str, Any]] = [{"params": list(self.head.parameters()), "peak": head_rate}]
+        for layer, rate in sorted(rates.items()):
+            members = list(self.net.layers[f"l{layer}"].requires_grad_(requires_grad=True).parameters())
+            groups.append({"params": members, "peak": rate})
+        self.optimiser = torch.optim.AdamW(groups, lr=1.0, weight_decay=self.recipe.weight_decay, foreach=False)
+        self.stage = stage
+        self.trainable.append(sum(value.numel() for group in groups for value in group["params"]))
+
+    def _rate(self, share: float) -> float:
+        """Up in a straight line, then down by a cosine; never 0, so that every step teaches."""
+        warm = self.recipe.warmup_share
+        if share < warm:
+            return max(share / warm, 0.05)
+        return max(0.5 * (1 + math.cos(math.pi * (share - warm) / (1 - warm))), 0.05)
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        if self.optimiser is None:
+            raise RuntimeError("no stage was entered")
+        return self.optimiser
+
+    def _named(self) -> dict[str, torch.Tensor]:
+        head = {f"head.{name}": value for name, value in self.head.named_parameters()}
+        return {**self.net.part_names(), **head}
+
+    def save(self, path: Path, steps: int) -> None:
+        """Writes the checkpoint, whole or not at all."""
+        state = {
+            "steps": steps,
+            "stage": self.stage,
+            "trainable": self.trainable,
+            "net": self.net.state_dict(),
+            "head": self.head.state_dict(),
+            "mean": self.mean,
+            "optimiser": self._optimiser().state_dict(),
+        }
+        aside = path.with_suffix(".part")
+        with aside.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+
+    def resume(self, path: Path) -> int:
+        """Takes the checkpoint up; the number of steps that are done."""
+        if not path.is_file():
+            return 0
+        state = torch.load(path, weights_only=True)
+        self._enter(state["stage"])
+        self.trainable = list(state["trainable"])
+        self.net.load_state_dict(state["net"])
+        self.head.load_state_dict(state["head"])
+        self.mean = state["mean"]
+        self._optimiser().load_state_dict(state["optimiser"])
+        return int(state["steps"])
+
+    def result(self, steps: int) -> Finetuned:
+        """The averaged weights of every layer that moved in some stage."""
+        first = min(one.first for one in self.unfrozen)
+        found = {name: np.array(value.numpy()) for name, value in self.mean.items()}
+        head = {name: found.pop(f"head.{name}") for name in ("weight", "bias")}
+        changed = {name: value for name, value in found.items() if int(name.split(".")[0][1:]) >= first}
+        return Finetuned(changed, head["weight"], head["bias"], steps, tuple(self.trainable))

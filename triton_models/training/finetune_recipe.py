@@ -1,0 +1,88 @@
+"""A fine-tuning recipe: the YAML that makes a release's deltas, validated. Reads no data."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from policies.engine.taxonomy import NEVER_MODELLED, Category
+from triton_models.training.recipe import RecipeError
+from triton_models.training.unfreeze import Stage, warnings_of
+
+FOLDER = "recipes/finetune"
+
+
+class LossWeights(BaseModel):
+    """How much each loss counts; 0 leaves it out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    harm: float = Field(default=1.0, ge=0)  # asymmetric multi-label
+    distil: float = Field(default=1.0, ge=0)  # to the frozen start
+    prompts: float = Field(default=0.0, ge=0)  # class prompts
+    adversarial: float = Field(default=0.0, ge=0)  # FGM
+
+
+class FinetuneRecipe(BaseModel):
+    """What fine-tuning does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: str
+    version: str
+    seed: int = 0
+    sets: tuple[str, ...] = Field(min_length=1)
+    categories: tuple[Category, ...] = Field(min_length=1)
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    batch: int = Field(default=64, ge=1, le=1024)
+    accumulate: int = Field(default=1, ge=1, le=64)
+    layer_decay: float = Field(default=0.85, gt=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    warmup_share: float = Field(default=0.06, ge=0, lt=1)
+    gamma_negative: float = Field(default=1.0, ge=0)
+    losses: LossWeights = LossWeights()
+    checkpoint_steps: int = Field(default=100, ge=1)
+    max_rows: int | None = Field(default=None, ge=1)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What lies outside the reference ranges."""
+        return warnings_of(self.stages, self.batch * self.accumulate)
+
+    @property
+    def key(self) -> str:
+        """A short hash of everything that changes the result."""
+        kept = self.model_dump_json(exclude={"checkpoint_steps"})
+        return hashlib.blake2b(kept.encode(), digest_size=8).hexdigest()
+
+
+def load_finetune_recipe(name: str) -> FinetuneRecipe:
+    """The recipe that `name` names: a YAML file, or one that is shipped; RecipeError otherwise."""
+    folder = resources.files("triton_models.training").joinpath(FOLDER)
+    shipped = sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such recipe file; shipped recipes are {', '.join(shipped)}")
+        text = path.read_text(encoding="utf-8")
+    elif name in shipped:
+        text = folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    else:
+        raise RecipeError(f"no recipe {name!r}; give a .yaml file or one of {', '.join(shipped)}")
+    try:
+        recipe = FinetuneRecipe.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as exc:
+        raise RecipeError(f"{name}: not YAML: {exc}") from exc
+    except ValidationError as exc:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        raise RecipeError(f"{name}: {problems}") from exc
+    never = NEVER_MODELLED & set(recipe.categories)
+    if never:
+        raise RecipeError(f"{name}: {', '.join(sorted(never))} is never modelled; remove it from categories")
+    return recipe
