@@ -53,7 +53,7 @@ def worker(
 
 
 def _check_policies(settings: Settings) -> None:
-    """Say what is wrong with the policies before anything is started; a worker with a last good bundle starts anyway."""
+    """Say what is wrong with the policies before anything is started; a last good bundle is enough to start."""
     from streams.app import build_followed_policies, build_policies
 
     try:
