@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
+from triton_models.deltas import read_quality, with_deltas
 from triton_models.fill import FillPlan, fill
 from triton_models.parts import IMAGE_TOWER, NSFW, OCR_DETECTOR, OCR_READER, PARTS, TEXT_TOWER, E5Model, read_e5
 from triton_models.parts.lite0 import read_lite0
@@ -59,11 +60,11 @@ def build_version(inputs: BuildInputs, target: Path, step: Callable[[str], None]
     _build_prompts(prompts, target)
     for path in inputs.code:
         shutil.copyfile(path, target / path.name)
-    return _card(release, prompts, target)
+    return _card(inputs, release, prompts, target)
 
 
 def _build_text_tower(inputs: BuildInputs, text: E5Model, target: Path) -> None:
-    _fill_graph(inputs.release / "graphs", "text", text.array, target)
+    _fill_graph(inputs.release / "graphs", "text", with_deltas(inputs.release, text.array), target)
     write_text_tables(text, target)
 
 
@@ -105,13 +106,14 @@ def _build_prompts(prompts: PromptFile, target: Path) -> None:
         ).save(target / folder)
 
 
-def _card(release: Mapping[str, Any], prompts: PromptFile, target: Path) -> dict[str, Any]:
+def _card(inputs: BuildInputs, release: Mapping[str, Any], prompts: PromptFile, target: Path) -> dict[str, Any]:
     return {
         "format": members.FORMAT,
         "release": f"{release['name']}-{release['version']}",
         "tier": str(release["tier"]),
         "members": _present(target),
         "prompts": prompts.version,
+        "quality": read_quality(inputs.release),
         "parts": [
             {"name": part.name, "package": part.package, "version": part.version, "licence": part.licence}
             for part in PARTS

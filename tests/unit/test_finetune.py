@@ -176,8 +176,7 @@ def test_accumulation_is_the_same_batch(tmp_path: Path) -> None:
         ("recipe: a", "Field required"),
         ("[", "not YAML"),
         (
-            "{recipe: a, version: '1', sets: [x], categories: [sexual_minors],\n"
-            + "stages: [{share: 0.5, epochs: 1, learning_rate: 1.0e-5}]}",
+            "{recipe: a, version: '1', sets: [x], categories: [sexual_minors], stages: [{share: 1, epochs: 1, learning_rate: 1.0e-5}]}",
             "never modelled",
         ),
     ],
