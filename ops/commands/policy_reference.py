@@ -16,7 +16,9 @@ from policies.engine.editor_schema import KINDS, editor_schema
 from policies.engine.signals import SignalSpec
 
 
-def schema(kind: Annotated[str, typer.Argument(help="policy, list, profiles or bundle.")] = "policy") -> None:
+def schema(
+    kind: Annotated[str, typer.Argument(help="policy, list, profiles, bundle, bank, counters or taxonomy.")] = "policy",
+) -> None:
     """Print the JSON Schema of a kind of file, for editors.
 
     Example: `weir policy schema policy > my-policies/policy.schema.json`

@@ -10,6 +10,9 @@ from typing import Any, Final
 
 from policies.engine.leaves import SIGNAL_NAME
 from policies.engine.schema import BundleFile, ListFile, PolicyFile, ProfilesFile, Written
+from policies.engine.schema_banks import BankFile
+from policies.engine.schema_counters import CountersFile
+from policies.engine.schema_taxonomies import MappingFile
 from policies.engine.taxonomy import CATEGORIES
 
 KINDS: Final[dict[str, type[Written]]] = {
@@ -17,6 +20,9 @@ KINDS: Final[dict[str, type[Written]]] = {
     "list": ListFile,
     "profiles": ProfilesFile,
     "bundle": BundleFile,
+    "bank": BankFile,
+    "counters": CountersFile,
+    "taxonomy": MappingFile,
 }
 
 _LEAF: Final = {
@@ -43,7 +49,7 @@ _CONDITION: Final = {
 
 
 def editor_schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of one kind of file: policy, list, profiles or bundle."""
+    """The JSON Schema (2020-12) of one kind of file."""
     made = KINDS[kind].model_json_schema(by_alias=True)
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
     if kind == "policy":
