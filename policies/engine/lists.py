@@ -194,9 +194,22 @@ def _compile_places(
     return domains, urls
 
 
+#: Other codes of a language (BCP-47 macrolanguages and withdrawn codes): a Norwegian post is `nb`, `nn` or `no`.
+_SAME_LANGUAGE: Final = {
+    "nb": "no",
+    "nn": "no",
+    "cmn": "zh",
+    "yue": "zh",
+    "iw": "he",
+    "in": "id",
+    "tl": "fil",
+    "mo": "ro",
+}
+
+
 def applies_to(language: str, locale: str) -> bool:
     """Whether an entry's language fits an event's declared locale; an undetermined locale fits every language."""
     if language == ANY_LANGUAGE:
         return True
     given = language_of(locale)
-    return given in ("und", "mul") or given == language
+    return given in ("und", "mul") or _SAME_LANGUAGE.get(given, given) == _SAME_LANGUAGE.get(language, language)

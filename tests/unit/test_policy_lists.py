@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policies import scan_lists
+from policies.engine.lists import applies_to
 from policies.engine.signals import SignalSet
 from policies.engine.subject import TextPart
 from tests.policy_folders import a_bundle_of
@@ -118,6 +119,15 @@ def test_entries_are_read_in_the_declared_language() -> None:
     assert found("slurs", "übelwort badword", "en-GB") == ["badword"]
     assert found("slurs", "übelwort badword", "und") == ["übelwort", "badword"]
     assert found("slurs", "übelwort", "DE_at") == ["übelwort"]
+
+
+@pytest.mark.parametrize(
+    ("language", "locale"), [("no", "nb-NO"), ("no", "nn"), ("zh", "yue-HK"), ("nb", "no"), ("fil", "tl")]
+)
+def test_a_language_is_known_by_its_other_codes(language: str, locale: str) -> None:
+    """Whichever of them the list or the event uses."""
+    assert applies_to(language, locale)
+    assert not applies_to(language, "de")
 
 
 def test_letters_that_belong_to_a_language_are_kept() -> None:
