@@ -107,6 +107,7 @@ def train(
             "seconds": fitted_s,
             "seconds_with_report": round(time.monotonic() - started),
             "cores": cores,
+            "texts_encoded": encoder.encoded,  # fewer than all where an earlier run had left its embeddings
             "text_tower": encoder.identity,
             "files": files,
         }

@@ -133,7 +133,7 @@ def test_a_release_is_read_back_as_it_was_written(trained: Trained, tmp_path: Pa
         atol=0.02,
     )
     report: dict[str, Any] = {"held_out": {}, "held_out_toxic": {}}
-    made = {"command": "weir model train", "seconds": 1, "cores": 2, "files": files}
+    made = {"command": "weir model train", "seconds": 1, "cores": 2, "texts_encoded": 3, "files": files}
     card = make_card(trained, small(), report=report, made=made)
     write_card(card, tmp_path / "release")
     kept = json.loads((tmp_path / "release" / "card.json").read_text(encoding="utf-8"))

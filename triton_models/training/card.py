@@ -83,7 +83,8 @@ def render_card(card: Mapping[str, Any]) -> str:
     lines = [
         f"# {card['release']} ({card['tier']} tier)",
         "",
-        f"Made by `{made['command']}` in {made['seconds']:,} s on {made['cores']} cores.",
+        f"Made by `{made['command']}` in {made['seconds']:,} s on {made['cores']} cores,",
+        f"encoding {made['texts_encoded']:,} texts (the others were in the store of an earlier run).",
         "",
         "## What it judges in text",
         "",

@@ -31,6 +31,7 @@ class TowerEncoder:
 
     def __init__(self, directory: Path, *, processes: int) -> None:
         self.identity = TextTower.load(directory).identity
+        self.encoded = 0  # texts that were asked for
         self._pool = ProcessPoolExecutor(
             max_workers=processes,
             mp_context=multiprocessing.get_context("spawn"),
@@ -48,6 +49,7 @@ class TowerEncoder:
 
     def encode(self, chunks: Sequence[Sequence[str]]) -> Iterator[FloatArray]:
         """For each chunk its `[n, 384]` unit vectors, in order."""
+        self.encoded += sum(len(chunk) for chunk in chunks)
         return self._pool.map(_encode, [list(chunk) for chunk in chunks])
 
 
