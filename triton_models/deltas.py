@@ -1,4 +1,4 @@
-"""What a release has of its own beside heads: the layers that fine-tuning changed, and the figures it was measured with.
+"""What a release has of its own beside heads: the layers that fine-tuning changed, and the figures on its card.
 
 Read by assembling (numpy only); written by fine-tuning and by training.
 """
@@ -28,7 +28,7 @@ def with_deltas(release: Path, source: Source) -> Source:
     if not path.is_file():
         return source
     with np.load(path, allow_pickle=False) as saved:
-        changed = {name: saved[name].astype(np.float32) for name in saved.files}
+        changed: dict[str, npt.NDArray[np.float32]] = {name: saved[name].astype(np.float32) for name in saved.files}
 
     def overlaid(name: str) -> npt.NDArray[np.float32]:
         own, original = changed.get(name), source(name)

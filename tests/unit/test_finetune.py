@@ -13,11 +13,13 @@ import pytest
 import torch
 
 from tests.towers_factory import write_e5
+from tests.training_factory import write_data
 from triton_models.parts import E5Model, read_e5
 from triton_models.parts.text_rules import PREFIX
 from triton_models.parts.tokenizer import build_tokenizer
 from triton_models.training.finetune import Finetuned, FinetuneData, finetune
 from triton_models.training.finetune_recipe import FinetuneRecipe, LossWeights, load_finetune_recipe
+from triton_models.training.finetune_run import FinetuneJob, run_finetune
 from triton_models.training.interpolate import Mixture, choose, mix, sweep
 from triton_models.training.progress import Silent
 from triton_models.training.recipe import RecipeError
@@ -41,6 +43,13 @@ RECIPE = FinetuneRecipe(
         Stage(share=0.75, epochs=1, learning_rate=3e-5),
     ),
 )
+FORBIDDEN = """
+recipe: a
+version: b
+sets: [x]
+categories: [sexual_minors]
+stages: [{share: 0, epochs: 1, learning_rate: 1}]
+"""
 CHILD = """
 import os, signal, sys
 from pathlib import Path
@@ -175,10 +184,7 @@ def test_accumulation_is_the_same_batch(tmp_path: Path) -> None:
     [
         ("recipe: a", "Field required"),
         ("[", "not YAML"),
-        (
-            "{recipe: a, version: '1', sets: [x], categories: [sexual_minors], stages: [{share: 1, epochs: 1, learning_rate: 1.0e-5}]}",
-            "never modelled",
-        ),
+        (FORBIDDEN, "never modelled"),
     ],
 )
 def test_bad_recipes_say_why(tmp_path: Path, text: str, said: str) -> None:
@@ -204,3 +210,17 @@ def test_the_choice_keeps_what_must_stay() -> None:
     points = [Mixture(0.0, 0.7, 1.0), Mixture(0.5, 0.8, 0.98), Mixture(0.7, 0.8, 0.98), Mixture(1.0, 0.9, 0.5)]
     assert choose(points).alpha == 0.5
     assert choose([Mixture(0.0, 0.7, 0.1), Mixture(1.0, 0.9, 0.2)]).alpha == 0.0
+
+
+def test_a_whole_run_writes_a_release(tmp_path: Path) -> None:
+    """From a data folder to deltas and record: a mixture of the sweep, only changed layers, as fp16."""
+    data = write_data(tmp_path / "data")
+    recipe = RECIPE.model_copy(update={"max_rows": 24, "stages": RECIPE.stages[1:2]})
+    job = FinetuneJob(a_model(tmp_path), data, tmp_path, tmp_path / "release", recipe, Silent())
+    record = run_finetune(job)
+    assert record["alpha"] in {one["alpha"] for one in record["sweep"]}
+    with np.load(tmp_path / "release" / "deltas.npz") as saved:
+        assert {name.split(".")[0] for name in saved.files} == {"l2", "l3"}
+        assert saved["l3.q.w"].shape == (384, 384)
+        assert saved["l3.q.w"].dtype == np.float16
+    assert (tmp_path / "release" / "finetune.json").is_file()

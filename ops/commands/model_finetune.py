@@ -1,0 +1,67 @@
+"""`weir model finetune`: the upper layers of the text tower, fine-tuned into a release's deltas.
+
+Only argument handling; the work is `triton_models.training.finetune_run`, imported when the command runs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from ops.exits import MISSING, MISUSED
+from ops.targets import read_settings
+
+EPILOG: Final = (
+    "Examples: `weir model finetune --data ~/weir-data --out my-release` · "
+    "`weir model finetune --recipe smoke --data ~/weir-data --out try --threads 1` · "
+    "a killed run goes on where it was when the same command is given again"
+)
+
+
+def finetune(
+    *,
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Release folder to write deltas into.", file_okay=False)],
+    recipe: Annotated[str, typer.Option(help="A shipped recipe (text, smoke), or a YAML file.")] = "text",
+    work: Annotated[Path | None, typer.Option(help="Where checkpoints are kept; below WEIR_HOME if not given.")] = None,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads to compute with.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+) -> None:
+    """Fine-tune the text tower's upper layers in stages, then mix them with the start as far as that helps."""
+    try:
+        import torch
+    except ImportError as exc:
+        typer.echo(f"training needs {exc.name}, which is not installed: pip install 'weir[train]'", err=True)
+        raise typer.Exit(MISSING) from exc
+    from ops.commands.model_train import Bars
+    from triton_models.parts import TEXT_TOWER, PartsError, ensure_parts, read_e5
+    from triton_models.training.datasets import DataError, EvaluateOnlyError, UnknownSetError
+    from triton_models.training.finetune_recipe import load_finetune_recipe
+    from triton_models.training.finetune_run import FinetuneJob, run_finetune
+    from triton_models.training.recipe import RecipeError
+
+    torch.set_num_threads(threads)
+    settings = read_settings()
+    try:
+        chosen = load_finetune_recipe(recipe)
+        (part,) = ensure_parts(settings.home, [TEXT_TOWER])
+        kept = work or settings.home / "training" / f"finetune-{chosen.recipe}"
+        kept.mkdir(parents=True, exist_ok=True)
+        record = run_finetune(FinetuneJob(read_e5(part.path), data, kept, out, chosen, Bars()))
+    except (RecipeError, DataError, EvaluateOnlyError, UnknownSetError) as exc:
+        typer.echo(f"weir model finetune: {exc}", err=True)
+        raise typer.Exit(MISUSED) from exc
+    except PartsError as exc:
+        typer.echo(f"weir model finetune: {exc}", err=True)
+        raise typer.Exit(MISSING) from exc
+    if as_json:
+        typer.echo(json.dumps(record))
+        return
+    for one in record["sweep"]:
+        mark = "*" if one["alpha"] == record["alpha"] else " "
+        typer.echo(f"{mark} mixed at {one['alpha']:.1f}: dev AUROC {one['harm']:.4f}, kept {one['kept']:.4f}")
+    typer.echo(f"{record['steps']:,} steps; deltas in {out}")
+    typer.echo("Next: train heads on the changed tower: weir model assemble, then weir model train --towers")
