@@ -9,7 +9,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TextIO, cast
 
 import msgspec
 import structlog
@@ -73,6 +73,18 @@ def _told(exc: BaseException) -> list[str]:
     return [*chain, *traceback.format_tb(exc.__traceback__), f"{name}: {exc}\n" if plain else f"{name}\n"]
 
 
+class CurrentStderr:
+    """Standard error as it is when something is written: a logger is kept, what it writes to may be exchanged."""
+
+    def write(self, text: str) -> int:
+        """Write `text`."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush it."""
+        sys.stderr.flush()
+
+
 def _json(line: Any, **_options: Any) -> str:
     """The line as JSON, six times cheaper than the standard library: there is one for every event."""
     return msgspec.json.encode(line, enc_hook=repr).decode()
@@ -92,14 +104,14 @@ def set_up_logging(level: str, form: str) -> None:
     structlog.configure(
         processors=[*shared, *errors, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", CurrentStderr())),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *errors, last],
         foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(CurrentStderr())
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

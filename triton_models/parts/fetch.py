@@ -15,7 +15,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -166,13 +166,12 @@ def _watching(folder: Path, say: Callable[[int], None]) -> Iterator[None]:
 
 
 def _bytes_under(folder: Path) -> int:
-    """Bytes of the files under `folder`; a file that vanishes meanwhile counts 0."""
+    """The size of the files below; pip makes and removes folders meanwhile, which counts as nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue
+    for at, _, names in os.walk(folder):  # unlike rglob it passes over folders that vanish
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(at) / name).stat().st_size
     return total
 
 
