@@ -44,6 +44,8 @@ class FaustOutbox:
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> Awaitable[object]:
         """Hand a record to the producer; the awaitable ends with the broker's ack."""
+        if key is None and value is None:
+            key = b""  # aiokafka refuses a record of nothing; its dead letter must not stop the stream
         try:
             sent = await self._app.producer.send(topic, key, value, None, None, list(headers))
         except ProducerSendError as exc:
