@@ -16,12 +16,39 @@ from streams.core.facts import Fact
 #: The longest window that can be declared, and how much longer facts are kept for events that come late.
 MAX_WINDOW_S: Final = 3_600.0
 SLACK_S: Final = 600.0
-#: Distinct others are looked for among so many events of a window; a text with more copies has enough of them.
-MAX_DISTINCT_SCAN: Final = 5_000
+#: Distinct others are counted up to here; a text that so many people copy is spam by any threshold.
+MAX_DISTINCT: Final = 1_000
 _LAST: Final = 1 << 62
 
 _Place = tuple[float, int]  # (created at, number of arrival): what the lists are ordered by
 _Kept = tuple[float, int, Fact]
+
+
+class _Lane:
+    """The facts with one key, ordered by time, and the others in them: an author's threads, or a text's authors."""
+
+    __slots__ = ("entries", "latest")
+
+    def __init__(self) -> None:
+        self.entries: list[_Kept] = []
+        self.latest: dict[int, float] = {}  # other -> its newest fact's time
+
+    def add(self, kept: _Kept, other: int | None) -> None:
+        if not self.entries or self.entries[-1][0] <= kept[0]:
+            self.entries.append(kept)  # nearly always: events come about in order
+        else:
+            insort(self.entries, kept, key=_place)
+        if other is not None:
+            self.latest[other] = max(kept[0], self.latest.pop(other, kept[0]))  # to the end: newest last
+            if len(self.latest) > 2 * MAX_DISTINCT:
+                del self.latest[next(iter(self.latest))]
+
+    def remove(self, kept: _Kept, other: int | None) -> None:
+        at = bisect_left(self.entries, kept[:2], key=_place)
+        if at < len(self.entries) and self.entries[at][1] == kept[1]:
+            del self.entries[at]
+        if other is not None and self.latest.get(other) == kept[0]:
+            del self.latest[other]
 
 
 class Tally:
@@ -31,8 +58,8 @@ class Tally:
         self._max_facts = max_facts
         self._arrivals: deque[tuple[float, _Kept]] = deque()
         self._numbers: dict[int, int] = {}  # event -> number of arrival
-        self._by_author: dict[int, list[_Kept]] = {}
-        self._by_text: dict[int, list[_Kept]] = {}
+        self._by_author: dict[int, _Lane] = {}
+        self._by_text: dict[int, _Lane] = {}
         self._by_rule: dict[str, list[_Place]] = {}
         self._next = 0
         self._newest = 0.0
@@ -51,9 +78,12 @@ class Tally:
         self._numbers[fact.id] = self._next
         self._arrivals.append((now, kept))
         self._next += 1
-        for keys, key in ((self._by_author, fact.author), (self._by_text, fact.text)):
+        for keys, key, other in self._lanes(fact):
             if key is not None:
-                _insert(keys.setdefault(key, []), kept)
+                lane = keys.get(key)
+                if lane is None:
+                    lane = keys[key] = _Lane()
+                lane.add(kept, other)
         self.add_rules(fact)
         return True
 
@@ -73,20 +103,23 @@ class Tally:
     def count(self, count: Count, by: By, fact: Fact, window_s: float) -> int:
         """How many in the window that ends with the fact's event, without it and what came after it."""
         key, keys = (fact.author, self._by_author) if by == "author" else (fact.text, self._by_text)
-        entries = keys.get(key, ()) if key is not None else ()
-        first = bisect_right(entries, fact.at - window_s, key=_time)
-        last = bisect_right(entries, fact.at, key=_time)
-        number = self._numbers.get(fact.id, _LAST)
+        lane = keys.get(key) if key is not None else None
+        if lane is None:
+            return 0
+        since, number = fact.at - window_s, self._numbers.get(fact.id, _LAST)
+        not_me = fact.author if count == "authors" else None
+        if count != "events" and number == _LAST and all(at <= fact.at for at in lane.latest.values()):
+            found = sum(at > since and other != not_me for other, at in lane.latest.items())
+            return min(found, MAX_DISTINCT)
+        first = bisect_right(lane.entries, since, key=_time)
+        last = bisect_right(lane.entries, fact.at, key=_time)
+        if count == "events" and number == _LAST:
+            return last - first
+        earlier = [other for _, arrived, other in lane.entries[first:last] if arrived < number]
         if count == "events":
-            if number == _LAST:
-                return last - first
-            return sum(entry[1] < number for entry in entries[first:last])
-        others: set[int] = set()
-        for _, arrived, other in reversed(entries[max(first, last - MAX_DISTINCT_SCAN) : last]):
-            value = other.author if count == "authors" else other.thread
-            if arrived < number and value is not None and not (count == "authors" and value == fact.author):
-                others.add(value)
-        return len(others)
+            return len(earlier)
+        others = {other.author if count == "authors" else other.thread for other in earlier} - {None, not_me}
+        return min(len(others), MAX_DISTINCT)
 
     def uses(self, rule: str, fact: Fact) -> int:
         """How many earlier events of the last hour matched the rule."""
@@ -108,22 +141,15 @@ class Tally:
     def _forget(self, kept: _Kept) -> None:
         fact = kept[2]
         self._numbers.pop(fact.id, None)
-        for keys, key in ((self._by_author, fact.author), (self._by_text, fact.text)):
-            if key is None or key not in keys:
-                continue
-            entries = keys[key]
-            at = bisect_left(entries, kept[:2], key=_place)
-            if at < len(entries) and entries[at][1] == kept[1]:
-                del entries[at]
-            if not entries:
-                del keys[key]
+        for keys, key, other in self._lanes(fact):
+            lane = keys.get(key) if key is not None else None
+            if key is not None and lane is not None:
+                lane.remove(kept, other)
+                if not lane.entries:
+                    del keys[key]
 
-
-def _insert(entries: list[_Kept], kept: _Kept) -> None:
-    if not entries or entries[-1][0] <= kept[0]:
-        entries.append(kept)  # nearly always: events come about in order
-    else:
-        insort(entries, kept, key=_place)
+    def _lanes(self, fact: Fact) -> tuple[tuple[dict[int, _Lane], int | None, int | None], ...]:
+        return (self._by_author, fact.author, fact.thread), (self._by_text, fact.text, fact.author)
 
 
 def _time(kept: _Kept) -> float:

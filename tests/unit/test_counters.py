@@ -114,6 +114,17 @@ def test_a_producer_with_a_wrong_clock_does_not_erase_the_window() -> None:
     assert tally.count("events", "author", a_fact(4, 3.0), HOUR_S) == 2
 
 
+def test_a_text_that_everybody_copies_stays_cheap() -> None:
+    """Distinct authors are counted up to a thousand, and remembered up to twice that."""
+    tally = Tally(10_000)
+    for n in range(5_000):
+        tally.add(a_fact(n, n / 10, author=n, text=7), SOME_TIME_S)
+    asked = a_fact(9_999, 500.0, author=9_999, text=7)
+    assert tally.count("authors", "text", asked, HOUR_S) == 1_000
+    assert tally.count("authors", "text", asked, 10.0) == 99
+    assert len(tally._by_text[7].latest) == 2_000
+
+
 def test_without_room_the_oldest_go_and_the_cut_is_told() -> None:
     """What was forgotten is known, so that a window over it is stale instead of too small."""
     tally = Tally(3)
