@@ -26,6 +26,7 @@ from triton_models.serving.heads import PromptBank
 from triton_models.serving.image_tower import ImageTower
 from triton_models.serving.joint_space import JointSpace
 from triton_models.serving.members import CARD, load_members
+from triton_models.training.datasets.rows import DataError
 from triton_models.training.metrics import auroc
 from triton_models.training.progress import Progress
 
@@ -70,10 +71,16 @@ class PictureScale:
 
 
 def open_eyes(version: Path) -> Eyes | None:
-    """The picture members of an assembled version; None when it has not all of them (a folder with the text tower)."""
+    """The picture members of an assembled version; None when it has not all of them (a folder with the text tower).
+
+    DataError for a version that another Weir assembled.
+    """
     if not (version / CARD).is_file():
         return None
-    members = load_members(version)
+    try:
+        members = load_members(version)
+    except ValueError as exc:
+        raise DataError(version, f"cannot be loaded: {exc}", "run `weir model assemble`") from exc
     tower, space, bank = members.image_tower, members.joint_space, members.image_prompts
     return Eyes(tower, space, bank) if tower is not None and space is not None and bank is not None else None
 
