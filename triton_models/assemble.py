@@ -25,7 +25,7 @@ from triton_models.fill import FillError
 from triton_models.parts import PARTS, PartsError, ensure_parts
 from triton_models.parts.fetch import Report
 from triton_models.prompts import PromptFileError
-from triton_models.release_store import CONFIG, ReleaseStore, pinned_version, with_pin
+from triton_models.release_store import CONFIG, ReleaseStore, pinned_versions, with_pin
 from triton_models.serving.members import FORMAT
 
 HERE: Final = Path(__file__).parent
@@ -100,7 +100,7 @@ def _find_or_build(repository: Path, inputs: BuildInputs, given: AssembleOptions
     digest = _digest(inputs)
     present = versions(model)
     # Unpinned, a server takes the highest version, so only that one can be "there already".
-    candidates = present if pinned_version(model / CONFIG) is not None else present[-1:]
+    candidates = present if pinned_versions(model / CONFIG) else present[-1:]
     for version in () if given.force else reversed(candidates):
         card = read_card(version)
         if card.get("digest") == digest and is_whole(version, card):
@@ -187,9 +187,9 @@ def _write_config(model: Path, instances: int | None) -> None:
     count = instances if instances is not None else len(os.sched_getaffinity(0))
     text = re.sub(r"count: \d+", f"count: {count}", (TEMPLATE / "config.pbtxt").read_text(encoding="utf-8"))
     target = model / CONFIG
-    pin = pinned_version(target)
-    if pin is not None:
-        text = with_pin(text, pin)
+    pinned = pinned_versions(target)
+    if pinned:
+        text = with_pin(text, pinned)
     if target.is_file() and target.read_text(encoding="utf-8") == text:
         return
     temporary = model / ".config.pbtxt"

@@ -1,12 +1,14 @@
 """The versions of the served model below a model repository: added whole, switched by one file, never lost.
 
-    <repository>/clip_safety/config.pbtxt     its `version_policy` names the one version that is served
+    <repository>/clip_safety/config.pbtxt     its `version_policy` names the version that is served, and its standby
     <repository>/clip_safety/<N>/             a version; written aside and renamed, so it is whole or not there
     <repository>/clip_safety/journal.jsonl    what was promoted, refused and rolled back, and why
     <repository>/clip_safety_canary/          a candidate under a name of its own, while it is compared
 
 The served version is pinned by name: a server that restarts in the middle of a promotion loads what was served before,
-never a candidate. This module talks to no server, judges nothing and imports no third-party package.
+never a candidate. A standby is an older version that stays loaded beside it, so that going back takes no loading; of
+the versions that are loaded, Triton answers with the highest. This module talks to no server, judges nothing and imports
+no third-party package.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +30,7 @@ CONFIG: Final = "config.pbtxt"
 CARD: Final = "card.json"
 JOURNAL: Final = "journal.jsonl"
 _POLICY: Final = re.compile(r"version_policy\s*:?\s*\{(?:[^{}]|\{[^{}]*\})*\}\s*")
-_PINNED: Final = re.compile(r"specific\s*:?\s*\{\s*versions\s*:\s*\[?\s*(\d+)")
+_PINNED: Final = re.compile(r"specific\s*:?\s*\{\s*versions\s*:\s*\[?\s*(\d+(?:\s*,\s*\d+)*)")
 _NAME: Final = re.compile(r'^name\s*:\s*"[^"]*"', re.MULTILINE)
 
 
@@ -86,7 +88,8 @@ class ReleaseStore:
 
     def pinned(self) -> int | None:
         """The version that the configuration names; None before the first promotion."""
-        return pinned_version(self.folder / CONFIG)
+        pinned = pinned_versions(self.folder / CONFIG)
+        return max(pinned) if pinned else None
 
     def in_use(self) -> set[int]:
         """The versions that must stay: the current one and the one to go back to."""
@@ -131,10 +134,12 @@ class ReleaseStore:
             raise StoreError(f"version {number} is being served and stays")
         shutil.rmtree(self.folder / str(number), ignore_errors=True)
 
-    def switch(self, number: int) -> None:
-        """Pins the version to be served from the next load on: one atomic rename."""
+    def switch(self, number: int, *, standby: int | None = None) -> None:
+        """Pins the version to be served from the next load on, with a lower one kept loaded: one atomic rename."""
         self.version(number)
-        _write(self.folder / CONFIG, with_pin(self._config(), number))
+        # A higher standby would be what Triton answers with.
+        versions = (standby, number) if standby is not None and standby < number else (number,)
+        _write(self.folder / CONFIG, with_pin(self._config(), versions))
 
     def open_canary(self, number: int) -> str:
         """Shows a version under a name of its own, which is given back; production does not see it."""
@@ -175,16 +180,17 @@ class ReleaseStore:
         return (self.folder / CONFIG).read_text(encoding="utf-8")
 
 
-def pinned_version(config: Path) -> int | None:
-    """The version that a configuration file pins; None when it pins none or is not there."""
+def pinned_versions(config: Path) -> tuple[int, ...]:
+    """The versions that a configuration file pins, the served one last; none when it pins none or is not there."""
     found = _POLICY.search(config.read_text(encoding="utf-8")) if config.is_file() else None
     pinned = _PINNED.search(found.group()) if found else None
-    return int(pinned.group(1)) if pinned else None
+    return tuple(sorted(int(number) for number in pinned.group(1).split(","))) if pinned else ()
 
 
-def with_pin(config: str, number: int) -> str:
-    """The configuration with that version, and no other, to be served."""
-    return f"{_POLICY.sub('', config).rstrip()}\nversion_policy: {{ specific: {{ versions: [ {number} ] }} }}\n"
+def with_pin(config: str, versions: Sequence[int]) -> str:
+    """The configuration with those versions, and no others, to be loaded."""
+    listed = ", ".join(map(str, versions))
+    return f"{_POLICY.sub('', config).rstrip()}\nversion_policy: {{ specific: {{ versions: [ {listed} ] }} }}\n"
 
 
 def read_card(version: Path) -> dict[str, Any]:

@@ -113,8 +113,8 @@ def promote_version(
     *,
     gates: Annotated[Path | None, typer.Option(help="Gates to ask instead of the shipped ones.")] = None,
     traffic: Annotated[Path | None, typer.Option(help="Recorded sample events to compare on.", exists=True)] = None,
+    standby: Annotated[bool, typer.Option(help="Keep what served before loaded, for an instant rollback.")] = True,
     watch_s: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to watch production afterwards.")] = 5.0,
-    offline: Offline = False,
     as_json: Json = False,
 ) -> None:
     """Serve a new version, if every gate lets it and it does well beside the serving one; else nothing changes."""
@@ -132,9 +132,9 @@ def promote_version(
         RunFolder(settings.home).lock(),
         progress() as tell,
         _assembled(candidate, settings, tell) as ready,
-        _server(settings, traffic, offline=offline) as server,
+        _server(settings, traffic, offline=False) as server,
     ):
-        outcome = promote(ready, store, server, Plan(chosen, watch_s=watch_s, tell=tell))
+        outcome = promote(ready, store, server, Plan(chosen, watch_s=watch_s, standby=standby, tell=tell))
     _report(outcome, as_json=as_json)
 
 

@@ -11,7 +11,7 @@ from triton_models import assemble as assembling
 from triton_models.assemble import AssembleOptions, assemble_release
 from triton_models.build import BuildInputs
 from triton_models.contract import MODEL_NAME
-from triton_models.release_store import ReleaseStore, pinned_version
+from triton_models.release_store import ReleaseStore, pinned_versions
 
 
 @pytest.fixture
@@ -50,13 +50,13 @@ def test_a_pinned_version_outlives_new_ones(tmp_path: Path, options: AssembleOpt
     again(tmp_path, options)
     store = ReleaseStore(tmp_path / "repository")
     store.note(event="served", serving=1)
-    store.switch(2)
+    store.switch(2, standby=1)
     store.note(event="served", serving=2)
     numbers = [again(tmp_path, options) for _ in range(4)]
     assert numbers == [3, 4, 5, 6]
     assert store.current() == 2
     assert {1, 2, 6} <= {version.number for version in store.versions()}
-    assert pinned_version(tmp_path / "repository" / MODEL_NAME / "config.pbtxt") == 2
+    assert pinned_versions(tmp_path / "repository" / MODEL_NAME / "config.pbtxt") == (1, 2)
 
 
 def test_what_is_built_is_found_behind_the_pin(tmp_path: Path, options: AssembleOptions) -> None:

@@ -40,6 +40,16 @@ def test_switching_replaces_the_policy(store: ReleaseStore, tmp_path: Path) -> N
     assert config(store).count("name:") == before
 
 
+def test_a_standby_stays_loaded_below(store: ReleaseStore, tmp_path: Path) -> None:
+    """A lower version may stay loaded beside the served one; a higher one never, since Triton would answer with it."""
+    store.add(write_tiny_version(tmp_path / "new", score=0.1))
+    store.switch(2, standby=1)
+    assert "versions: [ 1, 2 ]" in config(store)
+    assert store.current() == 2
+    store.switch(1, standby=2)
+    assert "versions: [ 1 ]" in config(store)
+
+
 def test_foreign_policy_is_replaced(store: ReleaseStore) -> None:
     """A policy that somebody wrote by hand gives way to the pin."""
     path = store.folder / "config.pbtxt"

@@ -83,6 +83,7 @@ class Plan:
 
     gates: GateFile
     watch_s: float = 5.0
+    standby: bool = True  # what served before stays loaded, so that going back takes no loading
     tell: Callable[[str], None] = lambda _: None
 
 
@@ -111,7 +112,7 @@ def promote(candidate: Path | int, store: ReleaseStore, server: ModelServer | No
     if refused:
         return ended(Outcome(False, before.number, refused, number, tuple(results)))
     if server is None:
-        store.switch(number)
+        store.switch(number, standby=before.number if plan.standby else None)
         return ended(Outcome(True, number, "pinned; no server runs, the next start loads it", number, tuple(results)))
     canary, failure = _canary(store, server, number, plan)
     results += check_gates(plan.gates, {"canary": canary}, stage="canary")
@@ -202,7 +203,7 @@ def _drop_canary(store: ReleaseStore, server: ModelServer) -> None:
 
 def _switch(store: ReleaseStore, server: ModelServer, number: int, plan: Plan) -> str:
     """Pins, loads and watches; why it must be undone, or empty."""
-    store.switch(number)
+    store.switch(number, standby=store.current() if plan.standby else None)
     try:
         server.load(MODEL_NAME)
         _expect(server.score(MODEL_NAME, 0), number)
