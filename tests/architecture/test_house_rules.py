@@ -1,4 +1,4 @@
-"""The rules of the house that no linter knows (floors are import-linter's): module sizes, headers, what tests say, what the worker imports."""
+"""Rules of the house that no linter knows: module sizes, headers, what tests say, what the worker imports."""
 
 from __future__ import annotations
 
