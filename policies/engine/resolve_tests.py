@@ -22,30 +22,83 @@ WHY = "set by the test"
 
 def read_tests(known: Known, written: Written[PolicyFile]) -> list[Example]:
     """The file's examples; what cannot be meant is reported."""
-    made: list[Example] = []
+    reader = _TestReader(known, written)
     names: set[str] = set()
+    made: list[Example] = []
     for n, test in enumerate(written.file.tests):
         path: Path = ("tests", n)
         if test.name in names:
             written.doc.report((*path, "name"), "DUPLICATE-ID", f"test {test.name[:60]!r} is there twice")
         names.add(test.name)
-        made.append(_example(known, written, test, path=path))
+        made.append(reader.read(test, path))
     return made
 
 
-def _example(known: Known, written: Written[PolicyFile], test: TestFile, *, path: Path) -> Example:
-    doc, event = written.doc, test.event
-    signals = SignalSet()
-    for name, value in test.signals.items():
-        _set_value(known, doc, signals, name=name, value=value, path=(*path, "signals", name))
-    for name, word in test.status.items():
-        _check_name(known, doc, name, path=(*path, "status", name))
-        signals.missing[name] = MissingSignal(SignalStatus(word), WHY)
-        if name in signals.values:
-            doc.report((*path, "status", name), "BAD-TEST", f"{name!r} has a value and is {word} at once", key=True)
-    _check_rules(known, doc, test.expect, path=(*path, "expect"))
-    mark = doc.mark((*path, "name"))
-    subject = Subject(
+class _TestReader:
+    """Reads the examples of one file."""
+
+    def __init__(self, known: Known, written: Written[PolicyFile]) -> None:
+        self._known = known
+        self._doc: Document = written.doc
+        self._policy = written.file.policy
+        self._quotas = {rule.quota.signal for rule in known.rules.values() if rule.quota is not None}
+        self._reasons = {rule.reason for rule in known.rules.values()} | {"UNDECIDED", "QUOTA_TRIPPED"}
+
+    def read(self, test: TestFile, path: Path) -> Example:
+        signals = SignalSet()
+        for name, value in test.signals.items():
+            self._set_value(signals, name, value, path=(*path, "signals", name))
+        for name, word in test.status.items():
+            self._check_name(name, path=(*path, "status", name))
+            signals.missing[name] = MissingSignal(SignalStatus(word), WHY)
+            if name in signals.values:
+                message = f"{name!r} has a value and is {word} at once"
+                self._doc.report((*path, "status", name), "BAD-TEST", message, key=True)
+        self._check_expectation(test.expect, path=(*path, "expect"))
+        mark = self._doc.mark((*path, "name"))
+        site = Site(self._doc.file, mark.line, mark.column)
+        return Example(self._policy, test.name, _subject(test), signals, Expectation(**test.expect.model_dump()), site)
+
+    def _set_value(self, signals: SignalSet, name: str, value: bool | float | str | list[str], *, path: Path) -> None:
+        if not self._check_name(name, path=path):
+            return
+        spec = find_spec(self._known.catalogue, name)
+        held: SignalValue = tuple(value) if isinstance(value, list) else value
+        signals.values[name] = held
+        if spec is None:
+            return
+        if not fits_type(held, spec.type):
+            self._doc.report(path, "WRONG-TYPE", f"{name!r} is {spec.type}, {value!r} is not")
+        elif spec.enum and held not in spec.enum:
+            hint = choices_hint(str(held), spec.enum)
+            self._doc.report(path, "BAD-TEST", f"{name!r} is never {held!r}", hint=hint)
+        elif isinstance(held, (int, float)) and not _in_range(held, spec.minimum, spec.maximum):
+            self._doc.report(path, "BAD-TEST", f"{name!r} is never {held:g}")
+
+    def _check_name(self, name: str, *, path: Path) -> bool:
+        if find_spec(self._known.catalogue, name) is not None or name in self._quotas:
+            return True
+        hint = choices_hint(name, [*self._known.catalogue, *self._quotas])
+        self._doc.report(path, "UNKNOWN-SIGNAL", f"no detector or list provides {name[:60]!r}", hint=hint, key=True)
+        return False
+
+    def _check_expectation(self, expect: ExpectFile, *, path: Path) -> None:
+        for key in ("rules", "shadow", "suppressed", "undecided"):
+            for k, name in enumerate(getattr(expect, key) or ()):
+                if name not in self._known.rules:
+                    hint = suggest(name, self._known.rules)
+                    message = f"there is no rule {name[:60]!r}"
+                    self._doc.report((*path, key, k), "UNKNOWN-RULE", message, hint=hint)
+        for k, name in enumerate(expect.reasons or ()):
+            if name not in self._reasons:
+                hint = suggest(name, self._reasons)
+                message = f"no rule gives the reason {name[:60]!r}"
+                self._doc.report((*path, "reasons", k), "UNKNOWN-REASON", message, hint=hint)
+
+
+def _subject(test: TestFile) -> Subject:
+    event = test.event
+    return Subject(
         event_id="test",
         content_id="test",
         kind=event.kind,
@@ -56,54 +109,9 @@ def _example(known: Known, written: Written[PolicyFile], test: TestFile, *, path
         texts=(TextPart(0, test.text),) if test.text is not None else (),
         author_id=event.author,
         audience_minors=event.minors,
+        quoted=event.quoted,
     )
-    expect = Expectation(**test.expect.model_dump())
-    return Example(written.file.policy, test.name, subject, signals, expect, Site(doc.file, mark.line, mark.column))
-
-
-def _set_value(
-    known: Known, doc: Document, signals: SignalSet, *, name: str, value: bool | float | str | list[str], path: Path
-) -> None:
-    if not _check_name(known, doc, name, path=path):
-        return
-    spec = find_spec(known.catalogue, name)
-    held: SignalValue = tuple(value) if isinstance(value, list) else value
-    if spec is not None and not fits_type(held, spec.type):
-        doc.report(path, "WRONG-TYPE", f"{name!r} is {spec.type}, {value!r} is not")
-    elif spec is not None and spec.enum and held not in spec.enum:
-        doc.report(path, "BAD-TEST", f"{name!r} is never {held!r}", hint=choices_hint(str(held), spec.enum))
-    elif spec is not None and isinstance(held, (int, float)) and not _in_range(held, spec.minimum, spec.maximum):
-        doc.report(path, "BAD-TEST", f"{name!r} is never {held:g}")
-    signals.values[name] = held
 
 
 def _in_range(value: float, low: float | None, high: float | None) -> bool:
     return (low is None or value >= low) and (high is None or value <= high)
-
-
-def _check_name(known: Known, doc: Document, name: str, *, path: Path) -> bool:
-    quotas = {rule.quota.signal for rule in known.rules.values() if rule.quota is not None}
-    if find_spec(known.catalogue, name) is not None or name in quotas:
-        return True
-    hint = choices_hint(name, [*known.catalogue, *quotas])
-    doc.report(path, "UNKNOWN-SIGNAL", f"no detector or list provides {name[:60]!r}", hint=hint, key=True)
-    return False
-
-
-def _check_rules(known: Known, doc: Document, expect: ExpectFile, *, path: Path) -> None:
-    groups = {
-        "rules": expect.rules,
-        "shadow": expect.shadow,
-        "suppressed": expect.suppressed,
-        "undecided": expect.undecided,
-    }
-    for key, names in groups.items():
-        for k, name in enumerate(names or ()):
-            if name not in known.rules:
-                hint = suggest(name, known.rules)
-                doc.report((*path, key, k), "UNKNOWN-RULE", f"there is no rule {name[:60]!r}", hint=hint)
-    reasons = {rule.reason for rule in known.rules.values()} | {"UNDECIDED", "QUOTA_TRIPPED"}
-    for k, name in enumerate(expect.reasons or ()):
-        if name not in reasons:
-            hint = suggest(name, reasons)
-            doc.report((*path, "reasons", k), "UNKNOWN-REASON", f"no rule gives the reason {name[:60]!r}", hint=hint)

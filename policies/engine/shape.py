@@ -38,11 +38,14 @@ def read_shape(doc: Document, model: type[Model], *, at: Path = ()) -> Model | N
     try:
         return model.model_validate(doc.value)
     except ValidationError as exc:
+        # where the reader of the YAML has said already what is wrong
+        explained = {(p.line, p.column) for p in doc.problems if p.code in _EXPLAINED}
         seen: set[tuple[Path, str]] = set()
         for error in exc.errors(include_url=False):
             path = _real_path(doc, (*at, *error["loc"]))
             key = (path, error["type"] if error["type"] in ("extra_forbidden", "missing") else "value")
-            if key not in seen:
+            at_mark = doc.mark(path)
+            if key not in seen and (at_mark.line, at_mark.column) not in explained:
                 seen.add(key)
                 _report(doc, model, error, path=path)
     return None
@@ -62,9 +65,6 @@ def _real_path(doc: Document, loc: tuple[int | str, ...]) -> Path:
 
 def _report(doc: Document, model: type[BaseModel], error: ErrorDetails, *, path: Path) -> None:
     kind, given = error["type"], error.get("input")
-    at = doc.mark(path)
-    if any((p.line, p.column) == (at.line, at.column) and p.code in _EXPLAINED for p in doc.problems):
-        return  # the reader of the YAML has said what is wrong there
     name = str(path[-1]) if path else "the file"
     if kind == "extra_forbidden":
         known = sorted(_fields(model, path[:-1]))
