@@ -19,6 +19,8 @@ from policies.engine.yaml_nodes import Document, Path
 
 WHY = "set by the test"
 
+WrittenValue = bool | float | str | list[str]
+
 
 def read_tests(known: Known, written: Written[PolicyFile]) -> list[Example]:
     """The file's examples; what cannot be meant is reported."""
@@ -59,7 +61,7 @@ class _TestReader:
         site = Site(self._doc.file, mark.line, mark.column)
         return Example(self._policy, test.name, _subject(test), signals, Expectation(**test.expect.model_dump()), site)
 
-    def _set_value(self, signals: SignalSet, name: str, value: bool | float | str | list[str], *, path: Path) -> None:
+    def _set_value(self, signals: SignalSet, name: str, value: WrittenValue, *, path: Path) -> None:
         if not self._check_name(name, path=path):
             return
         spec = find_spec(self._known.catalogue, name)
@@ -109,7 +111,6 @@ def _subject(test: TestFile) -> Subject:
         texts=(TextPart(0, test.text),) if test.text is not None else (),
         author_id=event.author,
         audience_minors=event.minors,
-        quoted=event.quoted,
     )
 
 
