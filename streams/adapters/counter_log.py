@@ -19,7 +19,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from streams.core.counters import MAX_WINDOW_S, SLACK_S, Tally
-from streams.core.facts import decode_fact
+from streams.core.facts import decode_facts
 from streams.core.strikes import Strikes
 
 log = structlog.get_logger(__name__)
@@ -196,9 +196,9 @@ class CounterLog:
     def _take(self, topic: str, record: Any, now: float) -> None:
         try:
             if topic == self._topics.facts:
-                fact = decode_fact(record.value or b"")
-                if not self._tally.add(fact, now):
-                    self._tally.add_rules(fact)
+                for fact in decode_facts(record.value or b""):
+                    if not self._tally.add(fact, now):
+                        self._tally.add_rules(fact)
             elif record.key is not None and record.value is not None:
                 self._strikes.load(int.from_bytes(record.key, "big"), record.value)
         except (msgspec.DecodeError, msgspec.ValidationError):

@@ -6,16 +6,20 @@ judged again after a crash finds its fact and counts once, or finds none and cou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from streams.agents.letters import Letter
 from streams.core.counters import Tally
-from streams.core.facts import FACT_SCHEMA, encode_fact, fact_of, key_of
+from streams.core.facts import FACTS_SCHEMA, Fact, encode_facts, fact_of, key_of
 from streams.core.outcome import Decided, Outcome
 from streams.core.strikes import Strikes
+from streams.core.wire import MSGPACK_TYPE
 
 STRIKES_SCHEMA: Final = "weir.strikes/1"
-_MSGPACK: Final = ("content-type", b"application/msgpack")
+_MSGPACK: Final = ("content-type", MSGPACK_TYPE.encode())
+_FACTS_HEADERS: Final = (("schema", FACTS_SCHEMA.encode()), _MSGPACK)
+_STRIKES_HEADERS: Final = (("schema", STRIKES_SCHEMA.encode()), _MSGPACK)
 
 
 class Memory(Protocol):
@@ -43,16 +47,26 @@ class Ledger:
         """A partition came to this worker."""
         self._memory.assigned()
 
-    def letters(self, outcome: Outcome) -> list[Letter]:
-        """What to write down; nothing for a dead letter, or while the topics are missing."""
-        if not isinstance(outcome, Decided) or not self._memory.writable:
+    def letters(self, outcomes: Sequence[Outcome]) -> list[Letter]:
+        """What to write down of a batch; nothing for dead letters, or while the topics are missing.
+
+        One record of facts per partition that the events came from, with that as its key: facts of one author stay in
+        the order of the events.
+        """
+        if not self._memory.writable:
             return []
-        fact = fact_of(outcome.event, outcome.verdict)
-        self._tally.add_rules(fact)
-        headers = (("schema", FACT_SCHEMA.encode()), _MSGPACK)
-        made = [Letter(self._facts, key_of(fact.author or fact.id), encode_fact(fact), headers)]
-        strikes = self._strikes.add(fact)
-        if strikes is not None:
-            headers = (("schema", STRIKES_SCHEMA.encode()), _MSGPACK)
-            made.append(Letter(self._strikes_topic, key_of(fact.author), strikes, headers))
-        return made
+        facts: dict[int, list[Fact]] = {}
+        strikes: dict[int, bytes] = {}
+        for outcome in outcomes:
+            if not isinstance(outcome, Decided):
+                continue
+            fact = fact_of(outcome.event, outcome.verdict)
+            self._tally.add_rules(fact)
+            facts.setdefault(outcome.record.partition, []).append(fact)
+            packed = self._strikes.add(fact)
+            if packed is not None and fact.author is not None:
+                strikes[fact.author] = packed
+        return [
+            *(Letter(self._facts, b"%d" % p, encode_facts(some), _FACTS_HEADERS) for p, some in facts.items()),
+            *(Letter(self._strikes_topic, key_of(who), packed, _STRIKES_HEADERS) for who, packed in strikes.items()),
+        ]

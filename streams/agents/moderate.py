@@ -186,7 +186,8 @@ class Moderator:
             await before
         try:
             async with asyncio.timeout(self._limits.publish_timeout_s):
-                acks = await self._send([letter for one in written for letter in (*one[1], *self._noted(one[0]))])
+                told = [letter for _, letters_of in written for letter in letters_of]
+                acks = await self._send([*told, *self._noted(outcomes)])
                 sent.set_result(None)
                 for letter, ack in acks:
                     await self._acknowledged(letter, ack)
@@ -199,14 +200,14 @@ class Moderator:
         for outcome in outcomes:
             self._account.settle(outcome)
 
-    def _noted(self, outcome: Outcome) -> list[Letter]:
-        """What counters keep of the outcome. Asked when its turn to be sent has come: strikes build on each other."""
+    def _noted(self, outcomes: Sequence[Outcome]) -> list[Letter]:
+        """What counters keep of the batch. Asked when its turn to be sent has come: strikes build on each other."""
         if self._ledger is None:
             return []
         try:
-            return self._ledger.letters(outcome)
+            return self._ledger.letters(outcomes)
         except Exception:
-            log.exception("event.uncounted", partition=outcome.record.partition, offset=outcome.record.offset)
+            log.exception("events.uncounted", events=len(outcomes))
             return []
 
     async def _send(self, batch: Sequence[Letter]) -> list[tuple[Letter, Awaitable[object]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from policies.engine.taxonomy import Action
 from policies.engine.verdict import Verdict
 from streams.core.events import ContentEvent, TextPart
 
-FACT_SCHEMA: Final = "weir.fact/1"
+FACTS_SCHEMA: Final = "weir.facts/1"
 
 #: Shorter texts ("thank you") are the same by nature; they are not compared.
 MIN_TEXT_CHARS: Final = 12
@@ -71,19 +72,19 @@ def _digest(kind: str, tenant: str, text: str) -> int:
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(Fact)
+_DECODER: Final = msgspec.msgpack.Decoder(tuple[Fact, ...])
 
 
-def encode_fact(fact: Fact) -> bytes:
-    """The fact as it travels: about sixty bytes."""
-    return _ENCODER.encode(fact)
+def encode_facts(facts: Sequence[Fact]) -> bytes:
+    """Facts as they travel, in order: about sixty bytes each."""
+    return _ENCODER.encode(facts)
 
 
-def decode_fact(value: bytes) -> Fact:
-    """The fact in a record; msgspec.DecodeError or ValidationError when it is none."""
+def decode_facts(value: bytes) -> tuple[Fact, ...]:
+    """The facts in a record; msgspec.DecodeError or ValidationError when there are none."""
     return _DECODER.decode(value)
 
 
-def key_of(number: int | None) -> bytes | None:
+def key_of(digest: int) -> bytes:
     """A digest as a record's key."""
-    return number.to_bytes(8, "big") if number is not None else None
+    return digest.to_bytes(8, "big")

@@ -18,10 +18,11 @@ from streams.agents.counters import Ledger
 from streams.app import catalogue
 from streams.core.counters import Tally
 from streams.core.events import Author, ContentEvent
-from streams.core.facts import Fact, decode_fact, encode_fact, fact_of
+from streams.core.facts import Fact, decode_facts, encode_facts, fact_of
+from streams.core.outcome import DeadLetter, Fault, Outcome
 from streams.core.strikes import MAX_STRIKES, Strikes
 from streams.detectors.account_state import AccountState
-from tests.factories import SOME_TIME_S, a_bundle, a_decision, a_verdict, an_event
+from tests.factories import SOME_TIME_S, a_bundle, a_decision, a_record, a_verdict, an_event
 from tests.fakes import FakeClock
 
 HOUR_S = 3_600.0
@@ -154,11 +155,11 @@ def test_uses_of_a_rule_are_counted_when_its_verdict_is_known() -> None:
 def test_a_fact_holds_no_content_and_no_readable_id() -> None:
     """What travels and is kept for a day are digests."""
     event = an_event("a secret text of some length", author=Author(id="jane@example.com"))
-    packed = encode_fact(fact_of(event, a_verdict("block")))
+    packed = encode_facts([fact_of(event, a_verdict("block"))])
     assert b"secret" not in packed
     assert b"jane" not in packed
     assert len(packed) < 100
-    assert decode_fact(packed) == fact_of(event, a_verdict("block"))
+    assert decode_facts(packed) == (fact_of(event, a_verdict("block")),)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +326,7 @@ async def test_a_quota_is_told_the_uses_of_its_rule() -> None:
         (found,) = await values(counters, event, bundle=bundle)
         told.append(found["quota.q.rule"])
         match = Match(policy="q", rule="q.rule", action="block", text="x")
-        ledger.letters(a_decision(event=event, verdict=a_verdict("block", matches=(match,))))
+        ledger.letters([a_decision(event=event, verdict=a_verdict("block", matches=(match,)))])
     assert told == [0, 1, 2]
 
 
@@ -350,20 +351,29 @@ tests:
 # --- what is written down ---------------------------------------------------------------------------------------
 
 
-def test_a_verdict_is_written_down_as_a_fact_and_a_strike() -> None:
-    """Keyed by the author, so that one author's facts stay in order; a mild verdict is no strike."""
+def test_a_batch_is_written_down_as_facts_and_strikes() -> None:
+    """Facts by the partition that the events came from, in their order; strikes by author, each author once."""
     ledger = Ledger(Tally(10), Strikes(), FakeMemory(), facts="policy.facts", strikes_topic="policy.strikes")
-    mild, strict = ledger.letters(a_decision("allow")), ledger.letters(a_decision("block"))
-    assert [letter.topic for letter in mild] == ["policy.facts"]
-    assert [letter.topic for letter in strict] == ["policy.facts", "policy.strikes"]
-    assert strict[0].key == strict[1].key
-    assert dict(strict[0].headers)["schema"] == b"weir.fact/1"
+    batch: list[Outcome] = [
+        a_decision("block", event=by_author("a", 1), record=a_record(partition=2)),
+        DeadLetter(a_record(b"x"), "json.invalid", "detail", Fault.PRODUCER),
+        a_decision("block", event=by_author("a", 2), record=a_record(partition=2)),
+        a_decision("allow", event=by_author("b", 3), record=a_record(partition=0)),
+    ]
+    letters = ledger.letters(batch)
+    assert [(letter.topic, letter.key) for letter in letters[:2]] == [("policy.facts", b"2"), ("policy.facts", b"0")]
+    assert [fact.id for fact in decode_facts(letters[0].value or b"")] == [
+        fact_of(by_author("a", n)).id for n in (1, 2)
+    ]
+    assert [letter.topic for letter in letters[2:]] == ["policy.strikes"]
+    assert len(msgspec.msgpack.decode(letters[2].value or b"")) == 2
+    assert dict(letters[0].headers)["schema"] == b"weir.facts/1"
 
 
 def test_nothing_is_written_to_topics_that_are_missing() -> None:
     """A deployment without them keeps judging."""
     ledger = Ledger(Tally(10), Strikes(), FakeMemory(writable=False), facts="f", strikes_topic="s")
-    assert ledger.letters(a_decision("block")) == []
+    assert ledger.letters([a_decision("block")]) == []
 
 
 # --- declarations -----------------------------------------------------------------------------------------------
