@@ -2,13 +2,14 @@
 
     <repository>/clip_safety/config.pbtxt     its `version_policy` names the version that is served, and its standby
     <repository>/clip_safety/<N>/             a version; written aside and renamed, so it is whole or not there
-    <repository>/clip_safety/journal.jsonl    what was promoted, refused and rolled back, and why
+    <repository>/.clip_safety.journal.jsonl   what was promoted, refused and rolled back, and why; not inside the model's
+                                              folder, where a changed file makes Triton load every version anew
     <repository>/clip_safety_canary/          a candidate under a name of its own, while it is compared
 
 The served version is pinned by name: a server that restarts in the middle of a promotion loads what was served before,
 never a candidate. A standby is an older version that stays loaded beside it, so that going back takes no loading; of
-the versions that are loaded, Triton answers with the highest. This module talks to no server, judges nothing and imports
-no third-party package.
+the versions that are loaded, Triton answers with the highest. This module talks to no server and judges
+nothing.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class ReleaseStore:
     def __init__(self, repository: Path, model: str = MODEL_NAME) -> None:
         self.repository = repository
         self.folder = repository / model
+        self._journal = repository / f".{model}.{JOURNAL}"
         if not (self.folder / CONFIG).is_file():
             raise StoreError(f"no model {model!r} in {repository}; hint: weir model assemble makes the first version")
 
@@ -157,7 +159,7 @@ class ReleaseStore:
 
     def journal(self) -> list[dict[str, Any]]:
         """What was done, oldest first; a last line that was cut off by a crash is left out."""
-        path = self.folder / JOURNAL
+        path = self._journal
         if not path.is_file():
             return []
         entries = []
@@ -171,7 +173,7 @@ class ReleaseStore:
     def note(self, **entry: object) -> None:
         """Adds an entry with the time to the journal. `serving` names the version that is served after it."""
         line = json.dumps({"at": round(time.time(), 3), **entry}, ensure_ascii=False)
-        with (self.folder / JOURNAL).open("a", encoding="utf-8") as file:
+        with self._journal.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())

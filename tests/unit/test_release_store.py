@@ -96,7 +96,7 @@ def test_previous_is_what_was_served_before(store: ReleaseStore, tmp_path: Path)
 def test_a_cut_journal_line_is_left_out(store: ReleaseStore) -> None:
     """A journal whose last line was half written is read up to it."""
     store.note(event="served", serving=1)
-    with (store.folder / "journal.jsonl").open("a", encoding="utf-8") as file:
+    with (store.repository / f".{MODEL_NAME}.journal.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"at": 1, "ev')
     assert [entry["event"] for entry in store.journal()] == ["served"]
 
