@@ -2,8 +2,8 @@
 
     <repository>/clip_safety/config.pbtxt     its `version_policy` names the version that is served, and its standby
     <repository>/clip_safety/<N>/             a version; written aside and renamed, so it is whole or not there
-    <repository>/.clip_safety.journal.jsonl   what was promoted, refused and rolled back, and why; not inside the model's
-                                              folder, where a changed file makes Triton load every version anew
+    <repository>/.clip_safety.journal.jsonl   what was promoted, refused and rolled back, and why; outside the model's
+                                              folder, where a changed file makes Triton load all versions anew
     <repository>/clip_safety_canary/          a candidate under a name of its own, while it is compared
 
 The served version is pinned by name: a server that restarts in the middle of a promotion loads what was served before,
