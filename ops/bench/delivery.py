@@ -26,6 +26,7 @@ from ops.local.kafka import RealKafka
 from ops.local.topics import create_topics, standard_topics
 
 QUIET_S: Final = 2.0  # after the last answer: a repeat that is still on its way must be seen
+JOINED_S: Final = 12.0  # enough for a second worker to start and to be given partitions
 MIN_SESSION_TIMEOUT_S: Final = 6.0  # what brokers allow by default; a killed worker's partitions are free after it
 
 
@@ -62,6 +63,7 @@ class Run:
     scene: Scene
     worker: WorkerProcess
     collector: Collector
+    another: Callable[[], WorkerProcess]
     exit_codes: list[int] = field(default_factory=list)
 
     async def at(self, answered: int) -> None:
@@ -121,6 +123,18 @@ async def terminate_worker(run: Run) -> None:
         run.worker.start_again()
 
 
+async def come_and_go(run: Run) -> None:
+    """A second worker joins the group and is stopped again, under load: partitions move there and back."""
+    for milestone in chunks(run.scene.events, run.scene.times):
+        await run.at(milestone)
+        second = await asyncio.to_thread(run.another)
+        try:
+            await asyncio.sleep(JOINED_S)
+            run.exit_codes.append(await asyncio.to_thread(second.stop))
+        finally:
+            second.kill()
+
+
 async def kill_triton(run: Run) -> None:
     """Kill -9 the model's server twice under load; each time it is away for a while."""
     if run.scene.triton is None:
@@ -147,6 +161,7 @@ SCENARIOS: Final[dict[str, tuple[Disturbance, bool]]] = {
     "undisturbed": (undisturbed, False),
     "kill -9 of the worker": (kill_worker, True),
     "SIGTERM of the worker": (terminate_worker, False),
+    "a second worker comes and goes": (come_and_go, True),
     "kill -9 of Triton": (kill_triton, False),
     "kill -9 of the broker": (restart_broker, True),
 }
@@ -166,9 +181,13 @@ async def play(name: str, scene: Scene) -> Result:
         **scene.env,
     }
     started = time.monotonic()
-    with WorkerProcess(scene.home / prefix, env) as worker:
+
+    def start() -> WorkerProcess:
+        return WorkerProcess(scene.home / prefix, env)
+
+    with start() as worker:
         async with Collector(scene.bootstrap, f"{prefix}verdicts", f"{prefix}deadletter") as collector:
-            run = Run(scene, worker, collector)
+            run = Run(scene, worker, collector, start)
             sending = asyncio.create_task(publish(scene.bootstrap, f"{prefix}incoming", scene.events, rate=scene.rate))
             await disturb(run)
             await sending

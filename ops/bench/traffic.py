@@ -70,6 +70,7 @@ class Ledger:
     dead: Counter[Source] = field(default_factory=Counter)
     order: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # content id -> event ids as read
     degraded: int = 0
+    workers: set[bytes] = field(default_factory=set)
 
     @property
     def sources(self) -> int:
@@ -84,6 +85,7 @@ class Ledger:
     def add(self, message: Any, *, dead: bool) -> None:
         """Note a record of the verdicts' or the dead letters' topic."""
         headers = dict(message.headers)
+        self.workers.add(headers["weir-worker"])
         if dead:
             at = headers["__connect.errors.partition"], headers["__connect.errors.offset"]
             self.dead[int(at[0]), int(at[1])] += 1
@@ -107,6 +109,7 @@ class Tally:
     wrong: int  # both verdict and dead letter, a verdict for no event, or two different verdicts under one source
     out_of_order: int
     degraded: int
+    workers: int  # processes that answered
 
     @property
     def sound(self) -> bool:
@@ -127,6 +130,7 @@ def tally(published: dict[Source, bytes], ledger: Ledger) -> Tally:
         wrong=len(ledger.verdicts.keys() & ledger.dead.keys()) + len(answered - published.keys()) + different,
         out_of_order=sum(_disorder(events) for events in ledger.order.values()),
         degraded=ledger.degraded,
+        workers=len(ledger.workers),
     )
 
 

@@ -66,6 +66,13 @@ async def test_sigterm_of_the_worker_loses_and_repeats_nothing(scene: Scene) -> 
     assert result.exit_codes == (0, 0, 0)
 
 
+async def test_a_second_worker_comes_and_goes(scene: Scene) -> None:
+    """Partitions are finished and committed before they move: nothing is lost, order is kept."""
+    result = await play("a second worker comes and goes", replace(scene, times=1))
+    check(result, 600)
+    assert result.tally.workers == 2
+
+
 async def test_kill_9_of_triton_loses_nothing(scene: Scene) -> None:
     """Events wait for it, or are judged without it and say so."""
     check(await play("kill -9 of Triton", scene), 600)
