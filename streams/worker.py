@@ -39,7 +39,7 @@ def crash(cause: str, why: str) -> None:
 
 
 def _calm_collector() -> None:
-    """Look for cycles less often: what lives through a batch is freed by reference counts. A tenth less CPU an event."""
+    """Look for cycles less often: reference counts free what a batch makes. A tenth less CPU an event."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
