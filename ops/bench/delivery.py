@@ -26,7 +26,6 @@ from ops.local.kafka import RealKafka
 from ops.local.topics import create_topics, standard_topics
 
 QUIET_S: Final = 2.0  # after the last answer: a repeat that is still on its way must be seen
-JOINED_S: Final = 12.0  # enough for a second worker to start and to be given partitions
 MIN_SESSION_TIMEOUT_S: Final = 6.0  # what brokers allow by default; a killed worker's partitions are free after it
 
 
@@ -127,9 +126,13 @@ async def come_and_go(run: Run) -> None:
     """A second worker joins the group and is stopped again, under load: partitions move there and back."""
     for milestone in chunks(run.scene.events, run.scene.times):
         await run.at(milestone)
+        before = len(run.collector.ledger.workers)
         second = await asyncio.to_thread(run.another)
         try:
-            await asyncio.sleep(JOINED_S)
+            await run.collector.seen(
+                lambda ledger, before=before: len(ledger.workers) > before or ledger.sources >= run.scene.events,
+                timeout_s=run.scene.timeout_s,
+            )
             run.exit_codes.append(await asyncio.to_thread(second.stop))
         finally:
             second.kill()

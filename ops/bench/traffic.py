@@ -10,7 +10,7 @@ import itertools
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -183,9 +183,13 @@ class Collector:
 
     async def reached(self, sources: int, *, timeout_s: float) -> bool:
         """Wait until so many source records are answered; False when time ran out."""
+        return await self.seen(lambda ledger: ledger.sources >= sources, timeout_s=timeout_s)
+
+    async def seen(self, condition: Callable[[Ledger], bool], *, timeout_s: float) -> bool:
+        """Wait until the ledger meets the condition; False when time ran out."""
         try:
             async with asyncio.timeout(timeout_s), self._moved:
-                await self._moved.wait_for(lambda: self.ledger.sources >= sources)
+                await self._moved.wait_for(lambda: condition(self.ledger))
         except TimeoutError:
             return False
         return True

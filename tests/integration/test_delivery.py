@@ -68,7 +68,7 @@ async def test_sigterm_of_the_worker_loses_and_repeats_nothing(scene: Scene) -> 
 
 async def test_a_second_worker_comes_and_goes(scene: Scene) -> None:
     """Partitions are finished and committed before they move: nothing is lost, order is kept."""
-    result = await play("a second worker comes and goes", replace(scene, times=1))
+    result = await play("a second worker comes and goes", replace(scene, times=1, rate=20))
     check(result, 600)
     assert result.tally.workers == 2
 
