@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 
 from rich.console import Console
 
-from ops.bench.traffic import Collector, Tally, chunks, publish, read_all, tally
+from ops.bench.traffic import Collector, Ledger, Tally, chunks, publish, read_all, tally
 from ops.bench.worker_process import WorkerProcess
 from ops.local.kafka import RealKafka
 from ops.local.topics import create_topics, standard_topics
@@ -69,6 +69,14 @@ class Run:
         """Wait until so many records are answered, and some more than now: the worker is at work again."""
         wanted = max(answered, self.collector.ledger.sources + 20)
         await self.collector.reached(min(wanted, self.scene.events), timeout_s=self.scene.timeout_s)
+
+    async def joined(self, before: int) -> None:
+        """Wait until more than `before` workers have answered, or everything is answered."""
+
+        def more(ledger: Ledger) -> bool:
+            return len(ledger.workers) > before or ledger.sources >= self.scene.events
+
+        await self.collector.seen(more, timeout_s=self.scene.timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +137,7 @@ async def come_and_go(run: Run) -> None:
         before = len(run.collector.ledger.workers)
         second = await asyncio.to_thread(run.another)
         try:
-            await run.collector.seen(
-                lambda ledger, before=before: len(ledger.workers) > before or ledger.sources >= run.scene.events,
-                timeout_s=run.scene.timeout_s,
-            )
+            await run.joined(before)
             run.exit_codes.append(await asyncio.to_thread(second.stop))
         finally:
             second.kill()
