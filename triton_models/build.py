@@ -20,10 +20,21 @@ from triton_models.parts import IMAGE_TOWER, NSFW, OCR_DETECTOR, OCR_READER, PAR
 from triton_models.parts.lite0 import read_lite0
 from triton_models.parts.tokenizer import build_tokenizer
 from triton_models.prompts import Modality, PromptFile, read_prompts
-from triton_models.serving import fuse, heads, image_tower, joint_space, members, ngrams, nsfw, ocr, text_tower
+from triton_models.serving import (
+    fuse,
+    heads,
+    image_tower,
+    joint_fusion,
+    joint_space,
+    members,
+    ngrams,
+    nsfw,
+    ocr,
+    text_tower,
+)
 
 ALIGNMENT: Final = "align.npz"
-SHIPPED: Final = (heads.FILE, ngrams.FILE, fuse.FILE)
+SHIPPED: Final = (heads.FILE, ngrams.FILE, fuse.FILE, joint_fusion.FILE)
 """What training puts into a release; a release without one has no such member."""
 
 

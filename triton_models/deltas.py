@@ -17,6 +17,7 @@ from triton_models.fill import Source
 
 FILE: Final = "deltas.npz"
 CARD: Final = "card.json"
+JOINT: Final = "joint.json"
 
 
 def with_deltas(release: Path, source: Source) -> Source:
@@ -50,9 +51,13 @@ def save_deltas(changed: Mapping[str, npt.NDArray[np.float32]], release: Path) -
 
 
 def read_quality(release: Path) -> dict[str, Any]:
-    """The figures on the release's card, which gates ask for; empty without a card."""
-    path = release / CARD
-    if not path.is_file():
-        return {}
-    found = json.loads(path.read_text(encoding="utf-8")).get("quality", {})
-    return found if isinstance(found, dict) else {}
+    """The figures that gates ask for: those on the release's card, and of its joint head on held-out pairs."""
+    found = dict(_read(release / CARD).get("quality", {}))
+    joint = _read(release / JOINT)
+    if "test" in joint:
+        found["pairs"] = joint["test"]
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -108,6 +108,7 @@ def members(**changes: Any) -> Members:
         "image_prompts": Opinion(HATE, 0.1),
         "nsfw": Opinion(SEXUAL, 3.0),
         "ocr": Reader(),
+        "joint": None,
         "fuser": _fuser(),
     }
     return Members(**{**whole, **changes})

@@ -92,6 +92,7 @@ class Ensemble:
             batch.mark("prompts", rows, Status.NOT_RUN)
             return raw
         rows = batch.attempt(("towers", "prompts"), rows, lambda some: tower.encode([texts[row] for row in some]), raw)
+        batch.text_vectors = raw
         batch.opine("towers", batch.text, rows, None if heads is None else lambda some: heads.text(raw[some]))
         joint = raw if own.joint_space is None else own.joint_space.text(raw)
         batch.opine("prompts", batch.text, rows, None if bank is None else lambda some: bank.score(joint[some]))
@@ -109,7 +110,11 @@ class Ensemble:
             batch.mark("towers", rows, Status.NOT_RUN)
             batch.mark("prompts", rows, Status.NOT_RUN)
             return joint
-        rows = batch.attempt(("towers", "prompts"), rows, lambda some: space.image(tower.features(pixels[some])), joint)
+
+        def see(some: Rows) -> FloatArray:
+            return space.image(batch.keep_features(some, tower.features(pixels[some])))
+
+        rows = batch.attempt(("towers", "prompts"), rows, see, joint)
         batch.opine("towers", batch.image, rows, None if heads is None else lambda some: heads.image(joint[some]))
         batch.opine("prompts", batch.image, rows, None if bank is None else lambda some: bank.score(joint[some]))
         return joint
@@ -149,6 +154,16 @@ class Ensemble:
             pixels[row] = np.frombuffer(images[row], dtype=np.uint8).reshape(_PIXELS_SHAPE)
         return whole, pixels
 
+    def _read_together(self, batch: Round) -> FloatArray | None:
+        """The joint head's logits `[N, C]` where an item has both; None when nothing can be read together."""
+        head, features, texts = self._members.joint, batch.image_features, batch.text_vectors
+        if head is None or features is None or texts is None:
+            return None
+        out = np.full((batch.count, len(LABELS)), np.nan, dtype=np.float32)
+        both = _rows(features.any(axis=1) & texts.any(axis=1))
+        batch.attempt((), both, lambda some: head.logits(features[some], texts[some]), out)
+        return out
+
     def _fuse(self, batch: Round, text_joint: FloatArray, image_joint: FloatArray) -> FuseOutput:
         """The fuser's judgement; all abstained where the release has no fuser."""
         if self._members.fuser is None:
@@ -158,6 +173,7 @@ class Ensemble:
                 text=batch.text,
                 image=batch.image,
                 ocr=batch.ocr,
+                joint=self._read_together(batch),
                 text_embedding=text_joint,
                 image_embedding=image_joint,
             )

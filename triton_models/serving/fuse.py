@@ -51,6 +51,7 @@ class FuseInput:
     ocr: Mapping[str, FloatArray] = field(default_factory=dict)  # the text members' opinions on text read in the image
     text_embedding: FloatArray | None = None  # [N, D] unit length in the joint space, zeros when absent
     image_embedding: FloatArray | None = None  # [N, D] likewise
+    joint: FloatArray | None = None  # [N, C] logits of a head that reads text and picture together
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ class Fuser:
         image_logit = np.fmax(_stack(self.image, opinions.image, count), ocr_logit)
         evidence = np.clip(image_logit - NEUTRAL_IMAGE, -MAX_IMAGE_EVIDENCE, MAX_IMAGE_EVIDENCE)
         joint_logit = text_logit + evidence  # NaN wherever either has no opinion
+        if opinions.joint is not None:
+            joint_logit = np.fmax(joint_logit, opinions.joint)  # harm that only the two together have
         fused_logit = np.fmax(np.fmax(text_logit, image_logit), joint_logit)
         scores = _sigmoid(np.stack((text_logit, image_logit, joint_logit, fused_logit), axis=1))
         members = self._members(opinions, ocr_logit)

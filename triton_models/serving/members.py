@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from triton_models.serving import fuse, heads, image_tower, joint_space, ngrams, nsfw, ocr, text_tower
+from triton_models.serving import fuse, heads, image_tower, joint_fusion, joint_space, ngrams, nsfw, ocr, text_tower
 from triton_models.serving.fuse import Fuser
 from triton_models.serving.heads import PROMPTS_FILE, Heads, PromptBank
 from triton_models.serving.image_tower import ImageTower
+from triton_models.serving.joint_fusion import JointHead
 from triton_models.serving.joint_space import JointSpace
 from triton_models.serving.ngrams import Ngrams
 from triton_models.serving.nsfw import NsfwClassifier
@@ -44,6 +45,7 @@ class Members:
     image_prompts: PromptBank | None
     nsfw: NsfwClassifier | None
     ocr: OcrReader | None
+    joint: JointHead | None
     fuser: Fuser | None
 
     @property
@@ -75,5 +77,6 @@ def load_members(directory: Path) -> Members:
         image_prompts=optional(f"{IMAGE_PROMPTS}/{PROMPTS_FILE}", PromptBank.load),
         nsfw=optional(nsfw.GRAPH, NsfwClassifier.load),
         ocr=optional(ocr.DETECTOR, OcrReader.load),
+        joint=optional(joint_fusion.FILE, JointHead.load),
         fuser=optional(fuse.FILE, Fuser.load),
     )

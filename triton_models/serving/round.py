@@ -33,6 +33,8 @@ class Round:
         self.text: Opinions = {}
         self.image: Opinions = {}
         self.ocr: Opinions = {}
+        self.text_vectors: FloatArray | None = None  # [N, D] the text tower's own, zeros where there is none
+        self.image_features: FloatArray | None = None  # [N, F] likewise
         self.status: npt.NDArray[np.uint8] = np.full((count, len(MEMBERS)), Status.ABSENT, dtype=np.uint8)
         self._note = note
 
@@ -64,6 +66,13 @@ class Round:
         elif len(rows):
             out = opinions.setdefault(member, np.full((self.count, len(LABELS)), np.nan, dtype=np.float32))
             self.mark(member, self.attempt((member,), rows, run, out), Status.OK)
+
+    def keep_features(self, rows: Rows, features: FloatArray) -> FloatArray:
+        """Remembers the image tower's features of `rows`, and gives them back."""
+        if self.image_features is None:
+            self.image_features = np.zeros((self.count, features.shape[1]), dtype=np.float32)
+        self.image_features[rows] = features
+        return features
 
     def _alone(self, run: Run, row: np.intp, into: FloatArray) -> bool:
         try:

@@ -120,7 +120,7 @@ def joint_data(
         images=np.stack([images[name] for name in image_names]).astype(np.float32),
         texts=np.stack([*(texts[name] for name in text_names), *ordinary]).astype(np.float32),
         image_rows=np.concatenate(
-            ([image_at[name] for name in shown], rng.choice([image_at[name] for name in shown], extra))
+            ([image_at[name] for name in shown], rng.integers(0, len(image_names), extra))
         ).astype(np.int64),
         text_rows=np.concatenate(([text_at[pair.text] for pair in pairs], len(text_names) + np.arange(extra))).astype(
             np.int64
