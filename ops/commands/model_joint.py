@@ -1,0 +1,61 @@
+"""`weir model joint`: the head that reads text and picture together, trained on generated pairs.
+
+Only argument handling; the work is `triton_models.training.joint_run`, imported when the command runs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from ops.exits import MISSING, MISUSED
+from ops.targets import read_settings
+
+EPILOG: Final = "Example: `weir model joint --data ~/weir-data --out my-release`, then `weir model promote my-release`"
+
+
+def joint(
+    *,
+    data: Annotated[Path, typer.Option(help="Folder with the data sets and icons.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Release folder to write joint.npz into.", file_okay=False)],
+    towers: Annotated[Path | None, typer.Option(help="Assembled version; the serving one if not given.")] = None,
+    pairs: Annotated[int, typer.Option(min=10, help="Quadruples per family to train on.")] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+) -> None:
+    """Train the joint reading on generated quadruples and measure it on sentences, icons and languages never seen."""
+    try:
+        import torch
+    except ImportError as exc:
+        typer.echo(f"training needs {exc.name}, which is not installed: pip install 'weir[train]'", err=True)
+        raise typer.Exit(MISSING) from exc
+    from ops.commands.model_train import Bars
+    from triton_models.release_store import ReleaseStore, StoreError
+    from triton_models.training.datasets import DataError
+    from triton_models.training.joint_run import JointJob, run_joint
+    from triton_models.training.pairs import PairDataError, PairPlan
+
+    torch.set_num_threads(1)
+    home = read_settings().home
+    try:
+        if towers is None:
+            store = ReleaseStore(home / "repository")
+            towers = store.version(store.current()).path
+        job = JointJob(towers, data, home / "training" / "joint", out, Bars(), PairPlan(pairs, 20261124))
+        record = run_joint(job)
+    except StoreError as exc:
+        typer.echo(f"weir model joint: {exc}", err=True)
+        raise typer.Exit(MISSING) from exc
+    except (DataError, PairDataError) as exc:
+        typer.echo(f"weir model joint: {exc}", err=True)
+        raise typer.Exit(MISUSED) from exc
+    if as_json:
+        typer.echo(json.dumps(record))
+        return
+    test = record["test"]
+    typer.echo(f"all four right on {test['quadruples']:,} held-out quadruples: {test['all_four']:.3f}")
+    for name, share in (*test["by_family"].items(), *test["by_corner"].items()):
+        typer.echo(f"  {name:12} {share:.3f}")
+    typer.echo(f"alarms on ordinary posts with any picture: {record['ordinary_alarms']:.3f}")
