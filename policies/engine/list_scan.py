@@ -26,6 +26,7 @@ MAX_LABELS: Final = 8
 #: A dotted run, its port and its path. It begins where no word goes on and gives nothing back (possessive), so that a
 #: text of dots or of one endless word costs one pass; what of the run is a host is looked at afterwards.
 _PLACE = re.compile(r"(?<![\w\-])([\w\-]++(?:\.[\w\-]++)++)(?![\w\-]*+@)(?::\d{1,5})?(/[^\s<>\"']*+)?")
+_INNER_DOT = re.compile(r"\.(?=[\w\-])")
 _DEFANGED = re.compile(r"\[\.\]|\(\.\)|\s?\[dot\]\s?")
 
 
@@ -142,6 +143,8 @@ def _scan_patterns(lists: CompiledLists, text: str, part: int, *, locale: str, f
 
 def _scan_places(lists: CompiledLists, text: str, part: int, *, found: list[_Found]) -> None:
     plain = _DEFANGED.sub(".", text) if "[" in text or "(" in text else text
+    if not _INNER_DOT.search(plain):
+        return  # the dots of ordinary sentences
     same = len(plain) == len(text)
     for match in _PLACE.finditer(plain):
         labels = _host_labels(match[1].lower())
