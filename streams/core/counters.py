@@ -18,6 +18,8 @@ MAX_WINDOW_S: Final = 3_600.0
 SLACK_S: Final = 600.0
 #: Distinct others are counted up to here; a text that so many people copy is spam by any threshold.
 MAX_DISTINCT: Final = 1_000
+#: Events of a window among which an other is looked for whose newest event came after the window's end.
+MAX_SCAN: Final = 500
 _LAST: Final = 1 << 62
 
 _Place = tuple[float, int]  # (created at, number of arrival): what the lists are ordered by
@@ -107,19 +109,15 @@ class Tally:
         if lane is None:
             return 0
         since, number = fact.at - window_s, self._numbers.get(fact.id, _LAST)
-        not_me = fact.author if count == "authors" else None
-        if count != "events" and number == _LAST and all(at <= fact.at for at in lane.latest.values()):
-            found = sum(at > since and other != not_me for other, at in lane.latest.items())
-            return min(found, MAX_DISTINCT)
         first = bisect_right(lane.entries, since, key=_time)
         last = bisect_right(lane.entries, fact.at, key=_time)
-        if count == "events" and number == _LAST:
-            return last - first
+        if number == _LAST:
+            return last - first if count == "events" else _distinct(lane, count, fact, first=first, last=last)
         earlier = [other for _, arrived, other in lane.entries[first:last] if arrived < number]
         if count == "events":
             return len(earlier)
-        others = {other.author if count == "authors" else other.thread for other in earlier} - {None, not_me}
-        return min(len(others), MAX_DISTINCT)
+        not_me = fact.author if count == "authors" else None
+        return min(len({_other(one, count) for one in earlier} - {None, not_me}), MAX_DISTINCT)
 
     def uses(self, rule: str, fact: Fact) -> int:
         """How many earlier events of the last hour matched the rule."""
@@ -150,6 +148,34 @@ class Tally:
 
     def _lanes(self, fact: Fact) -> tuple[tuple[dict[int, _Lane], int | None, int | None], ...]:
         return (self._by_author, fact.author, fact.thread), (self._by_text, fact.text, fact.author)
+
+
+def _distinct(lane: _Lane, count: Count, fact: Fact, *, first: int, last: int) -> int:
+    """Distinct others in `entries[first:last]`, from their newest facts; those that went on later are looked for."""
+    if first == last:
+        return 0
+    since = lane.entries[first][0]
+    not_me = fact.author if count == "authors" else None
+    found, later = 0, set[int]()
+    for other, at in lane.latest.items():
+        if other == not_me or at < since:
+            continue
+        if at <= fact.at:
+            found += 1
+        else:
+            later.add(other)
+    for _, _, one in reversed(lane.entries[max(first, last - MAX_SCAN) : last]):
+        if not later:
+            break
+        other_ = _other(one, count)
+        if other_ in later:
+            later.discard(other_)
+            found += 1
+    return min(found, MAX_DISTINCT)
+
+
+def _other(fact: Fact, count: Count) -> int | None:
+    return fact.author if count == "authors" else fact.thread
 
 
 def _time(kept: _Kept) -> float:
