@@ -160,23 +160,25 @@ class CounterLog:
         for one in partitions:
             consumer.seek(one, begins[one])
         newest = await self._newest(consumer, {one: end for one, end in ends.items() if end > begins[one]})
-        if newest is None:
+        if not newest:
             return
-        since_ms = int((newest - MAX_WINDOW_S - SLACK_S) * 1_000)
+        since_ms = int((max(newest.values()) - MAX_WINDOW_S - SLACK_S) * 1_000)
         async with asyncio.timeout(CALL_TIMEOUT_S):
             starts = await consumer.offsets_for_times(dict.fromkeys(facts, since_ms))
         for one, start in starts.items():
-            consumer.seek(one, start.offset if start is not None else ends[one])
+            # The embedded broker knows no offsets for times: there, everything is read.
+            unknown = start is None and newest.get(one, 0.0) * 1_000 >= since_ms
+            consumer.seek(one, begins[one] if unknown else start.offset if start is not None else ends[one])
 
-    async def _newest(self, consumer: Any, ends: dict[Any, int]) -> float | None:
-        """When the newest fact was written; None when there is none."""
-        newest: float | None = None
+    async def _newest(self, consumer: Any, ends: dict[Any, int]) -> dict[Any, float]:
+        """Partition -> when its newest fact was written."""
+        newest: dict[Any, float] = {}
         for one, end in ends.items():
             consumer.seek(one, end - 1)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CALL_TIMEOUT_S):
                     record = await consumer.getone(one)
-                    newest = max(newest or 0.0, record.timestamp / 1e3)
+                    newest[one] = record.timestamp / 1e3
         return newest
 
     async def _aim(self, consumer: Any, partitions: list[Any]) -> None:
