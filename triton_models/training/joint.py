@@ -36,7 +36,7 @@ class JointRecipe:
 
     rank: int = 96
     hidden: int = 96
-    epochs: int = 12
+    epochs: int = 8
     batch: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
