@@ -165,6 +165,16 @@ def test_too_few_positives_fit_nothing() -> None:
     assert fit_stackers(values, np.zeros_like(truth), ["a"] * 200) == ()
 
 
+def test_hints_do_not_move_a_probability() -> None:
+    """Rows whose label is only a hint leave the stackers as they were."""
+    values, truth = opinions(2000)
+    hints = np.full(500, 0.4)
+    longer = {name: np.concatenate((column, np.full(500, 9.0))) for name, column in values.items()}
+    assert fit_stackers(longer, np.concatenate((truth, hints)), ["a"] * 2500) == fit_stackers(
+        values, truth, ["a"] * 2000
+    )
+
+
 def test_sources_count_the_same() -> None:
     """Every source's weights sum to the same, whatever its size."""
     weights = source_weights(["a"] * 90 + ["b"] * 10)

@@ -19,6 +19,8 @@ from triton_models.serving.fuse import Stacker
 Values = npt.NDArray[np.float64]
 MIN_POSITIVES: Final = 5
 INVERSE_PENALTY: Final = 10.0
+LEAST_CERTAINTY: Final = 0.5
+"""A share between .25 and .75 is a hint: it may teach a member, but it says nothing of what a probability should be."""
 
 
 def fit_stackers(opinions: Mapping[str, Values], target: Values, sources: Sequence[str]) -> tuple[Stacker, ...]:
@@ -46,7 +48,8 @@ def _fit(
     members: tuple[str, ...], opinions: Mapping[str, Values], target: Values, sources: Sequence[str]
 ) -> Stacker | None:
     columns = np.stack([opinions[name] for name in members], axis=1)
-    rows = ~np.isnan(target) & ~np.isnan(columns).any(axis=1)
+    told = np.abs(2.0 * np.nan_to_num(target, nan=0.5) - 1.0) >= LEAST_CERTAINTY
+    rows = told & ~np.isnan(columns).any(axis=1)
     share = target[rows]
     if (share > 0.5).sum() < MIN_POSITIVES or (share <= 0.5).sum() < MIN_POSITIVES:
         return None
