@@ -20,6 +20,7 @@ from triton_models.contract import LABELS
 from triton_models.serving.fuse import Fuser
 from triton_models.serving.heads import Heads
 from triton_models.serving.ngrams import Ngrams
+from triton_models.training import datasets
 from triton_models.training.calibrate import Evidence, fit_fuser, join
 from triton_models.training.datasets import BuildReport, DataError, Row, build_rows
 from triton_models.training.datasets.catalog import require_training
@@ -109,7 +110,7 @@ def _rows(job: Job) -> tuple[list[Row], BuildReport]:
         )
     files = [path for folder in folders for path in sorted(folder.iterdir())]
     digest = hashlib.blake2b(f"{STAGES_VERSION}{job.recipe.seed}{job.recipe.sets}".encode(), digest_size=8)
-    for path in files:
+    for path in [*files, *sorted(Path(datasets.__file__).parent.glob("*.py"))]:  # what labels mean is code, too
         digest.update(path.name.encode() + path.read_bytes())
     kept = job.work / f"rows-{digest.hexdigest()}.msgpack"
     if not kept.is_file():

@@ -20,7 +20,6 @@ MOSTLY: Final = 0.85
 RARELY: Final = 0.02
 SELDOM: Final = 0.20
 UNSURE: Final = 0.40  # a hint against, a fifth as loud as a certain label
-PERHAPS: Final = 0.60  # a hint for, as loud
 
 #: Social posts are no prompts to an assistant, and few of them are about these.
 BACKGROUND: Final[Labels] = {
@@ -67,10 +66,10 @@ HATEMOJI: Final[Mapping[str, Labels]] = {
 }
 
 COLD: Final[Mapping[str, Labels]] = {
-    # It asked about offence, so what it says of hate is a hint either way: collected with words for races, regions
-    # and genders, an offensive row is often an attack on that group, but attacks on persons are labelled the same.
-    "0": {"hate": UNSURE, "harassment": 0, **SOBER},
-    "1": {"hate": PERHAPS, "harassment": 1, "prompt_attack": 0},
+    # It asked about offence. Collected with words for races, regions and genders, an offensive row is often an attack
+    # on that group, but attacks on persons are labelled the same: of hate it says nothing.
+    "0": {"harassment": 0, **SOBER},
+    "1": {"harassment": 1, "prompt_attack": 0},
 }
 
 GERMEVAL: Final[Mapping[str, Labels]] = {
