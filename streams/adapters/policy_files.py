@@ -99,7 +99,7 @@ class FolderPolicySource:
         if kept is None:
             raise refused
         try:
-            bundle = load_files(kept, catalogue, name=f"{self._keep}")
+            bundle = load_files(kept, catalogue, name=str(self._folder))  # the same bundle has the same name
         except PolicyErrors:
             raise refused from None
         shelf = PolicyShelf(bundle, catalogue, origin=f"{self._keep}", on_swap=self._swapped)
