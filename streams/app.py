@@ -98,7 +98,13 @@ def build_recorder(settings: Settings) -> SignalRecorder | None:
     """What keeps a sample of the judgements for `weir policy replay`; None when nothing is to be kept."""
     if settings.record is None:
         return None
-    return SignalRecorder(settings.record, settings.record_share, SystemClock(), worker=worker_name(settings))
+    return SignalRecorder(
+        settings.record,
+        settings.record_share,
+        SystemClock(),
+        worker=worker_name(settings),
+        form=settings.record_format,
+    )
 
 
 def build_model(settings: Settings) -> TritonModel:

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     image_threads: PositiveInt = Field(2, description="threads that decode pictures")
 
     record: Path | None = Field(None, description="folder for recordings of judged events; empty: none are kept")
+    record_format: Literal["jsonl", "parquet"] = Field(
+        "jsonl", description="jsonl: gzipped JSON lines; parquet: tables, with the extra `record`"
+    )
     record_share: Share = Field(0.01, description="share of the contents that are recorded")
 
     banks: Path | None = Field(None, description="folder of hash banks; empty: `banks` under home")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def replay(
     old: Annotated[Path, typer.Argument(help="The policies as they are.")],
     new: Annotated[Path, typer.Argument(help="The policies as they shall be.")],
-    recordings: Annotated[list[Path], typer.Argument(help="Recorded events: .jsonl, .jsonl.gz or .parquet.")],
+    recordings: Annotated[list[Path], typer.Argument(help="Recorded events: .jsonl, .jsonl.gz, .parquet, folders.")],
     *,
     gate: Annotated[Path | None, typer.Option("--gate", help="YAML with limits; exit code 1 when one breaks.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a report with plots here.")] = None,
@@ -57,7 +57,7 @@ def replay(
         typer.echo(f"cannot read the recordings: {exc}", err=True)
         raise typer.Exit(MISUSED) from exc
     except ImportError as exc:
-        typer.echo(f"Parquet needs pyarrow: install weir[train], or record as JSON lines ({exc})", err=True)
+        typer.echo(f"Parquet needs pyarrow: install weir[record], or record as JSON lines ({exc})", err=True)
         raise typer.Exit(MISSING) from exc
     broken = broken_limits(limits, found) if limits is not None else None
     if html is not None:

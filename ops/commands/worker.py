@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ops.exits import MISUSED
+from ops.exits import MISSING, MISUSED
 from ops.targets import resolve
 from policies import PolicyErrors
 from streams.settings import Settings
@@ -32,14 +32,16 @@ def worker(
 ) -> None:
     """Judge the events of `content.incoming` until SIGTERM; what is in flight is finished first.
 
-    Exit codes: 0 stopped by a signal; 2 settings or policies are wrong; 3 no Kafka or Triton is configured;
-    70 crashed (without a supervisor); 78 too many events break Weir's own code.
+    Exit codes: 0 stopped by a signal; 2 settings or policies are wrong; 3 no Kafka or Triton is configured, or
+    recordings in Parquet want a package that is not there; 70 crashed (without a supervisor); 78 too many events
+    break Weir's own code.
     """
     from streams.telemetry import set_up_logging
 
     settings = resolve(kafka=True, triton=True)
     set_up_logging(settings.log_level, settings.log_format)
     _check_policies(settings)
+    _check_recording(settings)
     if supervisor:
         from ops.supervisor import Supervisor
 
@@ -64,3 +66,15 @@ def _check_policies(settings: Settings) -> None:
             build_followed_policies(settings)
         except PolicyErrors as exc:
             raise typer.Exit(MISUSED) from exc
+
+
+def _check_recording(settings: Settings) -> None:
+    """Say before anything is started that recordings cannot be written as asked."""
+    from streams.adapters.recording_parquet import ParquetMissingError
+    from streams.app import build_recorder
+
+    try:
+        build_recorder(settings)
+    except ParquetMissingError as exc:
+        typer.echo(f"weir worker: {exc}", err=True)
+        raise typer.Exit(MISSING) from exc

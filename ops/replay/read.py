@@ -6,6 +6,7 @@ A line that cannot be read is counted and named, and does not stop the replay.
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,6 +21,9 @@ from policies.engine.signals import Catalogue
 
 ROWS: Final = 4096
 """Events in a frame: big enough for numpy, small enough for memory."""
+
+
+ENDINGS: Final = (".jsonl", ".jsonl.gz", ".parquet")
 
 
 @dataclass(slots=True)
@@ -53,10 +57,20 @@ def read_frames(
 
 
 def read_recordings(path: Path, faults: Faults) -> Iterator[Recording]:
-    """The recordings of one file, by its name's ending: .jsonl, .jsonl.gz, .parquet."""
-    if path.suffix == ".parquet":
+    """The recordings of one file, by its name's ending (.jsonl, .jsonl.gz, .parquet), or of all of a folder's."""
+    if path.is_dir():
+        for one in sorted(p for p in path.iterdir() if p.name.endswith(ENDINGS)):
+            yield from read_recordings(one, faults)
+    elif path.suffix == ".parquet":
         yield from _parquet(path, faults)
-        return
+    else:
+        try:
+            yield from _lines(path, faults)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
+            faults.add(str(path), f"the file is torn ({exc}); what follows is left out")
+
+
+def _lines(path: Path, faults: Faults) -> Iterator[Recording]:
     decode = msgspec.json.Decoder().decode
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
