@@ -3,13 +3,13 @@
 `weir bench policy --json`, or `python -m ops.bench.policy`. One thread. Both sides see the same events: four in five
 signals present, a hit now and then. By hand means one Python function a rule, as an engineer would write it, with
 `.get` for what may be missing and two truth values; ours keeps three, and ends with the list of findings (`judge`) or
-with the whole verdict and its evidence (`evaluate`). `simpleeval` joins when it is installed.
+with the whole verdict and its evidence (`evaluate`). cel-cpp (the package `cel-expr-python`) and simpleeval join when
+they are installed, as they are with the extra `dev`; their side is `ops.bench.policy_others`.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import random
 import sys
@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from ops.bench.policy_others import cel_us, simpleeval_us
 from policies import MODEL_SIGNALS, PolicyBundle, evaluate, load_files
 from policies.engine.judgement import judge
 from policies.engine.signals import Catalogue, MissingSignal, SignalSet, SignalSpec, SignalStatus, SignalValue
@@ -51,6 +52,7 @@ class PolicyBench:
     decide_us: float = 0.0  # the generated function alone
     evaluate_us: float = 0.0  # to the finished verdict
     broken_us: float = 0.0  # judge, while a detector is down: three truth values
+    cel_us: float | None = None  # cel-cpp; None: not installed
     simpleeval_us: float | None = None
     hits_per_event: float = 0.0
     goal_us: float = 40.0
@@ -59,7 +61,7 @@ class PolicyBench:
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """One comparison, in YAML's words and in Python's."""
+    """One comparison, in YAML's words (which are CEL's, too) and in Python's."""
 
     yaml: str
     python: str
@@ -78,12 +80,13 @@ def _leaf(dice: random.Random) -> _Leaf:
     return _Leaf(f"{name} == true", f's.get("{name}") is True', 0.5)
 
 
-def make_rules(count: int, seed: int) -> tuple[bytes, str, list[str]]:
-    """The rules as a policy file, as Python source, and as expressions."""
+def make_rules(count: int, seed: int) -> tuple[bytes, str, list[str], list[str]]:
+    """The rules as a policy file, as Python source, and as expressions of Python and of CEL."""
     dice = random.Random(seed)  # noqa: S311  # a seeded bench, no secret
     lines = ["policy: bench", 'version: "1"', "owner: bench", "rules:"]
     source: list[str] = []
-    expressions: list[str] = []
+    in_python: list[str] = []
+    in_cel: list[str] = []
     for n in range(count):
         leaves = [_leaf(dice) for _ in range(LEAVES)]
         head, tail = leaves[:3], leaves[3:]
@@ -100,9 +103,10 @@ def make_rules(count: int, seed: int) -> tuple[bytes, str, list[str]]:
         ]
         test = " and ".join(leaf.python for leaf in head) + f" and ({' or '.join(leaf.python for leaf in tail)})"
         source.append(f"def r{n}(s):\n    return {test}\n")
-        expressions.append(test)
+        in_python.append(test)
+        in_cel.append(" && ".join(leaf.yaml for leaf in head) + f" && ({' || '.join(leaf.yaml for leaf in tail)})")
     source.append(f"RULES = [{', '.join(f'r{n}' for n in range(count))}]\n")
-    return "\n".join(lines).encode(), "".join(source), expressions
+    return "\n".join(lines).encode(), "".join(source), in_python, in_cel
 
 
 def make_events(count: int, seed: int) -> list[SignalSet]:
@@ -139,7 +143,7 @@ def microseconds(work: Callable[[SignalSet], object], events: Sequence[SignalSet
 
 def run() -> PolicyBench:
     """Measure everything, one after the other, in this process."""
-    policy, source, expressions = make_rules(RULES, seed=5)
+    policy, source, in_python, in_cel = make_rules(RULES, seed=5)
     bundle = load_files({"bench.yaml": policy}, Catalogue.of(MODEL_SIGNALS, SPECS))
     events = make_events(EVENTS, seed=6)
     subject = Subject("e", "c", surface="feed", locale="en", created_at=1_795_521_600.0, author_id="a")
@@ -153,10 +157,13 @@ def run() -> PolicyBench:
     made.decide_us = microseconds(lambda e: bundle.program.decide(e.values.get, e.values.get, points), events)
     made.evaluate_us = microseconds(lambda e: evaluate(bundle, subject, e), events)
     made.broken_us = microseconds(lambda e: judge(bundle, subject, e), [_broken(e) for e in events])
-    made.simpleeval_us = _simpleeval(expressions, events)
+    found = [by_hand(e) for e in events]
+    made.cel_us = cel_us(in_cel, SPECS, events, found)
+    made.simpleeval_us = simpleeval_us(in_python, events, found)
     made.ratio = round(made.reference / made.ours, 3)
-    if made.simpleeval_us is None:
-        made.notes.append("simpleeval is not installed; FACTS measured 9760 us")
+    for name, value in (("cel-expr-python", made.cel_us), ("simpleeval", made.simpleeval_us)):
+        if value is None:
+            made.notes.append(f"{name} is not installed")
     return made
 
 
@@ -189,20 +196,6 @@ def _broken(event: SignalSet) -> SignalSet:
     return SignalSet({n: v for n, v in event.values.items() if n not in names}, dict.fromkeys(names, gone))
 
 
-def _simpleeval(expressions: Sequence[str], events: Sequence[SignalSet]) -> float | None:
-    if importlib.util.find_spec("simpleeval") is None:
-        return None
-    module: Any = importlib.import_module("simpleeval")
-    evaluator = module.EvalWithCompoundTypes()
-    parsed = [evaluator.parse(e.replace(" is True", " == True")) for e in expressions]
-    started = time.thread_time()
-    for event in events[:3]:
-        evaluator.names = {"s": event.values}
-        for tree in parsed:
-            evaluator.eval("", previously_parsed=tree)
-    return round((time.thread_time() - started) / 3 * 1e6, 1)
-
-
 def main() -> int:
     """Run from the command line; 1 when the goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -217,6 +210,7 @@ def main() -> int:
         )
         print(f"  judge {made.ours}   (generated function {made.decide_us}, whole verdict {made.evaluate_us},")
         print(f"  a detector down {made.broken_us})   by hand {made.reference}   ratio {made.ratio}")
+        print(f"  cel-cpp {made.cel_us}   simpleeval {made.simpleeval_us}")
     return 0 if made.ours <= made.goal_us else 1
 
 

@@ -1,7 +1,7 @@
-"""A second oracle: the same random rules in CEL (cel-python), where the two languages mean the same.
+"""A second oracle: the same random rules in CEL (cel-cpp), where the two languages mean the same.
 
 `python -m ops.bench.policy_cel --evaluations 20000`. Coincides where every signal is present, for trees (CEL has no
-weighted sums). cel-python is no dependency of Weir: install it beside, or this exits with 3.
+weighted sums). The package is `cel-expr-python`, of the extra `dev`; without it this exits with 3.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from policies.engine.leaves import All, Condition, Leaf, Not, Points, Threshold
 from policies.engine.signals import SignalSet, SignalValue
 
 NAMES: Final = {signal: f"v{n}" for n, signal in enumerate(TYPES)}
+_CEL_TYPES: Final = {"float": "DOUBLE", "int": "DOUBLE", "str": "STRING", "bool": "BOOL"}
 
 
 @dataclass
@@ -86,24 +87,26 @@ def full_signals(dice: random.Random) -> SignalSet:
 
 def measure(evaluations: int, seed: int) -> CelAgreement:
     """Compare until that many rules were evaluated."""
-    celpy: Any = importlib.import_module("celpy")
+    cel: Any = importlib.import_module("cel_expr_python.cel")
     dice = random.Random(seed)  # noqa: S311  # a seeded bench, no secret
-    environment = celpy.Environment()
+    words = cel.Type.List(cel.Type.STRING)
+    kinds = {name: getattr(cel.Type, _CEL_TYPES[k]) if k in _CEL_TYPES else words for name, k in TYPES.items()}
+    environment = cel.NewEnv(variables={NAMES[name]: kind for name, kind in kinds.items()})
     made = CelAgreement()
     spent = 0.0
     held = 0
     while made.evaluations < evaluations:
         rules = [random_condition(dice) for _ in range(20)]
         program = compile_conditions(rules, TYPES)
-        in_cel = [environment.program(environment.compile(to_cel(rule))) for rule in rules]
+        in_cel = [environment.compile(to_cel(rule)) for rule in rules]
         for _ in range(20):
             signals = full_signals(dice)
             ours = compiled_truths(program, len(rules), signals)
-            activation = {NAMES[n]: celpy.json_to_cel(_plain(v)) for n, v in signals.values.items()}
+            activation = environment.Activation({NAMES[n]: _plain(v) for n, v in signals.values.items()})
             started = time.thread_time()
-            theirs = [bool(one.evaluate(activation)) for one in in_cel]
+            theirs = [one.eval(activation).value() for one in in_cel]
             spent += time.thread_time() - started
-            held += sum(theirs)
+            held += theirs.count(True)
             made.evaluations += len(rules)
             for rule, a, b in zip(rules, ours, theirs, strict=True):
                 if a is not b:
@@ -122,13 +125,13 @@ def _plain(value: SignalValue) -> object:
 
 
 def main() -> int:
-    """Run from the command line; 1 when anything disagrees, 3 without cel-python."""
+    """Run from the command line; 1 when anything disagrees, 3 without cel-expr-python."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--evaluations", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    if importlib.util.find_spec("celpy") is None:
-        print("cel-python is not installed", file=sys.stderr)
+    if importlib.util.find_spec("cel_expr_python") is None:
+        print("cel-expr-python is not installed: pip install weir[dev]", file=sys.stderr)
         return MISSING
     made = measure(given.evaluations, given.seed)
     print(json.dumps(asdict(made)))

@@ -7,8 +7,9 @@ import random
 
 import pytest
 
-from ops.bench import policy, policy_agreement, policy_cel, policy_fuzz, policy_replay
+from ops.bench import policy, policy_agreement, policy_cel, policy_fuzz, policy_others, policy_replay
 from policies.engine.leaves import All, Any, Leaf, Not, Threshold
+from policies.engine.signals import SignalSet
 
 FIELDS = {"name", "ratio", "ours", "reference", "unit"}
 
@@ -20,7 +21,24 @@ def test_the_rules_by_hand_are_the_rules_in_yaml(monkeypatch: pytest.MonkeyPatch
     made = policy.run()
     assert made.ours > 0
     assert made.reference > 0
+    assert made.cel_us is not None
+    assert made.simpleeval_us is not None
     assert set(vars(made)) >= FIELDS
+
+
+def test_rules_that_another_language_reads_otherwise_stop_the_bench() -> None:
+    """No figure is printed beside rules that mean something else."""
+    event = SignalSet({"bench.n0": 0.5})
+    with pytest.raises(RuntimeError, match="disagree"):
+        policy_others.cel_us(["bench.n0 >= 0.4"], policy.SPECS, [event], [[]])
+    assert policy_others.cel_us(["bench.n0 >= 0.4 || bench.n1 >= 0.1"], policy.SPECS, [event], [[0]])
+
+
+def test_cel_agrees_with_ours_where_they_coincide() -> None:
+    """The second oracle, on few rules; the bench takes many."""
+    made = policy_cel.measure(800, seed=3)
+    assert (made.evaluations, made.disagreements) == (800, 0)
+    assert 0.1 < made.true_share < 0.9
 
 
 def test_the_replay_bench_replays_what_it_wrote() -> None:
