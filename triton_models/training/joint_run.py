@@ -111,7 +111,7 @@ def _ordinary(job: JointJob) -> dict[str, list[str]]:
     """Posts of training sets that nobody called harmful in any way, for training and for test."""
     with job.progress.stage("find near-duplicates", 65_000) as advance:
         rows, _ = build_rows(job.data, sets=ORDINARY_SETS, seed=job.plan.seed, progress=advance)
-    calm = [row for row in rows if row.labels.get("hate") == 0 and row.labels.get("harassment") == 0]
+    calm = [row for row in rows if row.labels.get("hate", 0) == 0 and row.labels.get("harassment") == 0]
 
     def texts(split: str, most: int) -> list[str]:
         chosen: list[Row] = thinned([row for row in calm if row.split == split], most, job.plan.seed)
