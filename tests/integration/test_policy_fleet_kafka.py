@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -199,3 +203,47 @@ async def _judged(fleet: Fleet, number: int) -> tuple[str, list[str]]:
 def test_the_bundles_of_these_tests_load() -> None:
     """The refused one is refused for its test alone."""
     assert load_files(files(3, expected="block"), catalogue()).hash == hash_files(files(3, expected="block"))
+
+
+def test_the_commands_publish_roll_back_and_tell(fleet: Fleet, tmp_path: Path) -> None:
+    """Exit codes for scripts: 0 published, 1 it does not pass or there is nothing to go back to, 3 no broker."""
+    env = {
+        "WEIR_KAFKA_BOOTSTRAP": fleet.bootstrap[0],
+        "WEIR_TOPIC_PREFIX": fleet.prefix,
+        "WEIR_POLICY_KEY": KEY.decode(),
+        "WEIR_HOME": str(tmp_path / "home"),
+    }
+
+    def weir(*words: str, bootstrap: str = fleet.bootstrap[0]) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "ops.cli", "policy", *words],
+            env={**os.environ, **env, "WEIR_KAFKA_BOOTSTRAP": bootstrap},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    assert weir("rollback", "--reason", "none")[0] == 1
+    (folder / "fleet.yaml").write_bytes(files(1)["fleet.yaml"])
+    code, out, _ = weir("publish", str(folder), "--reason", "first", "--by", "jo", "--json")
+    assert (code, json.loads(out)) == (0, {"from": "", "to": hash_files(files(1)), "sequence": 1, "signed": True})
+    (folder / "fleet.yaml").write_bytes(files(2, expected="block")["fleet.yaml"])
+    code, _, errors = weir("publish", str(folder), "--reason", "bad")
+    assert code == 1
+    assert "FAILING-TEST" in errors
+    assert "nothing was published" in errors
+    (folder / "fleet.yaml").write_bytes(files(2)["fleet.yaml"])
+    assert weir("publish", str(folder), "--reason", "second")[0] == 0
+    assert weir("rollback", "--reason", "back", "--by", "jo")[0] == 0
+    told = json.loads(weir("history", "--json")[1])
+    assert [(e["what"], e["to"]) for e in told] == [
+        ("publish", hash_files(files(1))),
+        ("publish", hash_files(files(2))),
+        ("rollback", hash_files(files(1))),
+    ]
+    (nowhere,) = free_ports(1)
+    assert weir("history", bootstrap=f"127.0.0.1:{nowhere}")[0] == 3
