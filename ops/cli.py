@@ -119,6 +119,7 @@ _EXTRA_OF: Final[dict[str, str]] = {
     "open_clip": "train",
     "PIL": "worker",
     "psutil": "local",
+    "pyarrow": "record",
     "pydantic_settings": "worker",
     "sklearn": "train",
     "tokenizers": "serve",

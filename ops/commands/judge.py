@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -63,16 +63,18 @@ def judge(
     """Judge a file of events without Kafka: one verdict per input line, in order.
 
     The short form of an event is `{"id", "text"?, "image"? (a path or a data: URL), "locale"?, "surface"?, "kind"?}`.
-    A line that is no event gives `{"error": …, "line": n}` in its place, and exit code 1 at the end.
+    A line that is no event gives `{"error": …, "line": n}` in its place, and exit code 1 at the end. With WEIR_RECORD
+    the signals are kept for `weir policy replay`, as a worker keeps them.
     """
     settings = read_settings()
     if policies is not None:
         settings = settings.model_copy(update={"policies": policies})
-    from streams.app import build_policies
+    from streams.app import build_policies, build_recorder
     from streams.telemetry import set_up_logging
 
     # Standard output is the verdicts'; on a terminal nobody asked for progress notes.
     set_up_logging(settings.log_level if "log_level" in settings.model_fields_set else "warning", settings.log_format)
+    build_recorder(settings)  # says now, before anything starts, what it lacks
     try:
         build_policies(settings)
     except PolicyErrors as exc:
@@ -100,11 +102,12 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 
 async def _judge_all(settings: Any, lines: IO[bytes], printer: _Printer) -> int:
     """Judge every line; how many were no events."""
-    from streams.app import build_deps, build_model
+    from streams.app import build_deps, build_model, build_recorder
     from streams.pipeline import process_batch
 
-    model = build_model(settings)
-    deps = build_deps(settings, model)
+    model, recorder = build_model(settings), build_recorder(settings)
+    deps = replace(build_deps(settings, model), recorder=recorder)
+    writing = asyncio.create_task(recorder.run()) if recorder is not None else None
     bad = 0
 
     async def judged(batch: list[RawRecord | BadLine]) -> list[Outcome | BadLine]:
@@ -122,6 +125,9 @@ async def _judge_all(settings: Any, lines: IO[bytes], printer: _Printer) -> int:
     finally:
         for task in running:
             task.cancel()
+        if writing is not None:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
         await model.close()
     return bad
 

@@ -23,9 +23,10 @@ from policies.engine.signals import SignalSet
 
 def explain_file(
     file: Annotated[
-        str, typer.Argument(help="JSON of an event with signals, of a recording, or of a verdict; - reads.")
+        str, typer.Argument(help="JSON (or JSON lines) of an event with signals, a recording or a verdict; - reads.")
     ],
     *,
+    event: Annotated[str, typer.Option("--event", help="Which of many lines: its event_id or content_id.")] = "",
     folder: Annotated[Path, typer.Option("--policies", help="The folder of policies.", show_default=False)] = LIBRARY,
     everything: Annotated[bool, typer.Option("--all", help="Also the rules that do not match.")] = False,
     as_json: Json = False,
@@ -35,7 +36,7 @@ def explain_file(
     Example: `echo '{"text": "hello", "locale": "en", "signals": {"score.hate": 0.8}}' | weir policy explain -`
     """
     bundle = open_folder(folder)
-    recording = _read(file)
+    recording = _read(file, event)
     signals = _signals(bundle, recording)
     made = explain(bundle, recording.subject, signals)
     changes = counterfactuals(bundle, recording.subject, signals)
@@ -53,13 +54,33 @@ def explain_file(
         console.print(f"[dim]{escape(str(change))}[/dim]")
 
 
-def _read(file: str) -> Recording:
+def _read(file: str, event: str) -> Recording:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        return read_recording(json.loads(text))
+        return read_recording(_pick(text, event))
     except (OSError, ValueError, RecordingError) as exc:
         typer.echo(f"{file}: cannot be explained: {exc}", err=True)
         raise typer.Exit(MISUSED) from exc
+
+
+def _pick(text: str, event: str) -> object:
+    """The one object, or the line of that event; ValueError says what to do otherwise."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        found = [json.loads(text)]
+    except ValueError:
+        if len(lines) < 2:
+            raise
+        found = [json.loads(line) for line in lines]
+    if event:
+        found = [
+            one for one in found if isinstance(one, dict) and event in (one.get("event_id"), one.get("content_id"))
+        ]
+        if not found:
+            raise ValueError(f"no line has the event_id or content_id {event!r}")
+    elif len(found) > 1:
+        raise ValueError(f"{len(found)} lines; say which with --event ID (an event_id or content_id)")
+    return found[-1]
 
 
 def _signals(bundle: PolicyBundle, recording: Recording) -> SignalSet:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ops.exits import MISSING, MISUSED
+from ops.exits import MISUSED
 from ops.targets import resolve
 from policies import PolicyErrors
 from streams.settings import Settings
@@ -36,12 +36,13 @@ def worker(
     recordings in Parquet want a package that is not there; 70 crashed (without a supervisor); 78 too many events
     break Weir's own code.
     """
+    from streams.app import build_recorder
     from streams.telemetry import set_up_logging
 
     settings = resolve(kafka=True, triton=True)
     set_up_logging(settings.log_level, settings.log_format)
     _check_policies(settings)
-    _check_recording(settings)
+    build_recorder(settings)  # says now, before anything starts, what it lacks
     if supervisor:
         from ops.supervisor import Supervisor
 
@@ -66,15 +67,3 @@ def _check_policies(settings: Settings) -> None:
             build_followed_policies(settings)
         except PolicyErrors as exc:
             raise typer.Exit(MISUSED) from exc
-
-
-def _check_recording(settings: Settings) -> None:
-    """Say before anything is started that recordings cannot be written as asked."""
-    from streams.adapters.recording_parquet import ParquetMissingError
-    from streams.app import build_recorder
-
-    try:
-        build_recorder(settings)
-    except ParquetMissingError as exc:
-        typer.echo(f"weir worker: {exc}", err=True)
-        raise typer.Exit(MISSING) from exc

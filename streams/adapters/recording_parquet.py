@@ -26,10 +26,6 @@ MISSING_HINT: Final = "recordings in Parquet need pyarrow: install weir[record],
 _EMPTY: Final = msgspec.Raw(b"{}")
 
 
-class ParquetMissingError(Exception):
-    """pyarrow is not installed; says how to get it."""
-
-
 class Row(msgspec.Struct, frozen=True, gc=False):
     """A recording's columns. One for each key that a recording may have (a test holds them together)."""
 
@@ -65,9 +61,9 @@ _KINDS: Final = {"created_at": "float64", "author_created_at": "float64"} | {
 
 
 def require_pyarrow() -> None:
-    """Raise ParquetMissingError unless Parquet can be written."""
+    """Raise ModuleNotFoundError, with what to do, unless Parquet can be written."""
     if find_spec("pyarrow") is None:
-        raise ParquetMissingError(MISSING_HINT)
+        raise ModuleNotFoundError(MISSING_HINT, name="pyarrow")
 
 
 def write_table(path: Path, lines: Iterable[bytes]) -> int:

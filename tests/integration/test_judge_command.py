@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ops.exits import MISUSED, NO, OK
+from ops.replay.read import Faults, read_recordings
 from policies.engine.taxonomy import CATEGORIES
 from tests.factories import a_picture
 from tests.stub_triton import StubTriton
@@ -133,3 +134,17 @@ def test_no_input_is_no_output(environment: dict[str, str]) -> None:
     """An empty file is fine."""
     done = judge("-", "--json", env=environment)
     assert (done.returncode, done.stdout) == (OK, "")
+
+
+def test_judging_records_when_asked(environment: dict[str, str], tmp_path: Path) -> None:
+    """In the form that a worker writes; without the text."""
+    folder = tmp_path / "recordings"
+    recording = {"WEIR_RECORD": str(folder), "WEIR_RECORD_SHARE": "1", "WEIR_RECORD_FORMAT": "parquet"}
+    done = judge("-", env={**environment, **recording}, stdin='{"id": "1", "text": "verysecret"}')
+    assert done.returncode == OK, done.stderr
+    (table,) = folder.iterdir()
+    faults = Faults()
+    (found,) = read_recordings(table, faults)
+    assert faults.count == 0
+    assert found.subject.content_id == "1"
+    assert b"verysecret" not in table.read_bytes()

@@ -79,6 +79,23 @@ def test_explain_reads_a_line_with_text(tmp_path: Path) -> None:
     assert RUNNER.invoke(app, ["explain", "-", "--policies", str(folder)], input="nonsense").exit_code == 2
 
 
+def test_explain_picks_one_of_many_lines(tmp_path: Path) -> None:
+    """By either id; without one it says how many there are."""
+    folder = write_folder(tmp_path / "p", files_of())
+    lines = tmp_path / "verdicts.jsonl"
+    verdicts = [{"event_id": f"{n}:x", "content_id": str(n), "signals": {"score.hate": n / 10}} for n in (1, 9)]
+    lines.write_text("".join(json.dumps(one) + "\n" for one in verdicts))
+    words = ["explain", str(lines), "--policies", str(folder)]
+    for wanted in ("9", "9:x"):
+        told = RUNNER.invoke(app, [*words, "--event", wanted])
+        assert told.exit_code == 0, told.output
+        assert "is 0.9" in told.output
+    for more, why in (([], "2 lines; say which with --event ID"), (["--event", "7"], "no line has the event_id")):
+        told = RUNNER.invoke(app, [*words, *more])
+        assert told.exit_code == 2
+        assert why in told.output
+
+
 def test_diff_prints_markdown_for_a_comment(tmp_path: Path) -> None:
     """And says by its exit code that there is something, when asked."""
     old = write_folder(tmp_path / "old", files_of())

@@ -11,16 +11,15 @@ from typing import Any
 
 import msgspec
 import pytest
-import typer
 
-from ops.commands.worker import _check_recording
+from ops import cli
 from ops.replay.read import Faults, read_recordings
 from policies.engine import recording
 from streams.adapters import recorder as module
 from streams.adapters import recording_parquet
 from streams.adapters.policy_library import FixedPolicies
 from streams.adapters.recorder import SignalRecorder, in_sample
-from streams.adapters.recording_parquet import ParquetMissingError, Row, finish_lines
+from streams.adapters.recording_parquet import Row, finish_lines
 from streams.app import build_recorder
 from streams.pipeline import Deps, process
 from streams.settings import Settings
@@ -275,14 +274,9 @@ def test_a_tables_columns_are_a_recordings_keys() -> None:
     assert set(Row.__struct_fields__) == {*recording._FACTS, "tier", "signals", "status", "why", "models"}
 
 
-def test_parquet_without_pyarrow_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Before the worker starts; exit code 3."""
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything starts; the command line makes exit code 3 of a package that is not there."""
     monkeypatch.setattr(recording_parquet, "find_spec", lambda _name: None)
-    with pytest.raises(ParquetMissingError, match=r"weir\[record\]"):
-        recording_as_parquet(tmp_path, ManualClock())
-    with pytest.raises(typer.Exit) as stopped:
-        _check_recording(Settings(record=tmp_path, record_format="parquet"))
-    assert stopped.value.exit_code == 3
-    assert "weir[record]" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError, match=r"weir\[record\]") as caught:
+        build_recorder(Settings(record=tmp_path, record_format="parquet"))
+    assert cli._EXTRA_OF[str(caught.value.name)] == "record"
