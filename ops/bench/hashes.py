@@ -1,18 +1,18 @@
 """How long it takes to look a picture up in a bank of a million PDQ hashes, beside asking every hash in turn.
 
 Also proves the search exact on the way: every planted neighbour up to distance 31 is found, none beyond.
-Example: `python -m ops.bench.hashes --json`
+`weir bench hashes --json`, or `python -m ops.bench.hashes --json`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
-from typing import Annotated
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 
 from ops.exits import NO, OK
@@ -22,16 +22,24 @@ from streams.core.pdq import HASH_BYTES, VARIANTS, pdq
 Hashes = NDArray[np.uint8]
 
 
-def run(
-    *,
-    hashes: Annotated[int, typer.Option(help="How many hashes the bank has.", min=1_000)] = 1_000_000,
-    queries: Annotated[int, typer.Option(help="How many pictures are looked up.", min=8)] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Measure PDQ search at a million hashes, and print a ratio. Exit code 1 when the search was not exact.
+def main() -> int:
+    """Measure as `sys.argv` asks; 1 when the search was not exact."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hashes", type=int, default=1_000_000, help="how many hashes the bank has")
+    parser.add_argument("--queries", type=int, default=100, help="how many pictures are looked up")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args()
+    report = run(given.hashes, given.queries)
+    if given.json:
+        print(json.dumps(report, indent=2))
+    else:
+        for name, value in report.items():
+            print(f"{name:<24} {value}")
+    return NO if report["wrong"] else OK
 
-    Example: `python -m ops.bench.hashes --json`
-    """
+
+def run(hashes: int, queries: int) -> dict[str, object]:
+    """The figures: looking a picture's eight variants up, beside asking every hash."""
     random = np.random.default_rng(7)
     bank = random.integers(0, 256, (hashes, HASH_BYTES), dtype=np.uint8)
     build_s, index = _timed(lambda: PdqIndex(bank))
@@ -42,7 +50,7 @@ def run(
     pdq_ms = [_timed(lambda: pdq(pixels))[0] * 1e3 for _ in range(20)]
     wrong = sum(not _found_exactly(index, bank, random, distance) for distance in range(41) for _ in range(5))
     ours, reference = float(np.median(search_ms)), float(np.median(scan_ms))
-    report = {
+    report: dict[str, object] = {
         "name": "hashes",
         "ratio": round(reference / ours, 1),
         "ours": round(ours, 2),
@@ -56,12 +64,7 @@ def run(
         "planted": 41 * 5,
         "wrong": wrong,
     }
-    if as_json:
-        typer.echo(json.dumps(report, indent=2))
-    else:
-        for name, value in report.items():
-            typer.echo(f"{name:<24} {value}")
-    raise typer.Exit(NO if wrong else OK)
+    return report
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, PdqIndex]:
@@ -90,4 +93,4 @@ def _found_exactly(index: PdqIndex, bank: Hashes, random: np.random.Generator, d
 
 
 if __name__ == "__main__":
-    typer.run(run)
+    sys.exit(main())

@@ -47,6 +47,11 @@ BENCHES: Final[dict[str, tuple[str, str, str]]] = {
         "--records N  --seed N",
     ),
     "policy": ("ops.bench.policy", "500 rules an event, beside the same rules by hand", ""),
+    "hashes": (
+        "ops.bench.hashes",
+        "a picture in a bank of a million hashes, exactly, beside asking each",
+        "--hashes N  --queries N",
+    ),
     "replay": ("ops.bench.policy_replay", "recorded events through two bundles, a minute of one core", "--events N"),
     "rules": (
         "ops.bench.policy_agreement",
