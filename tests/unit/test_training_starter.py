@@ -119,6 +119,7 @@ def test_the_report_has_every_view_and_functionality(data: Path, trained: Traine
         "multilingual_hatecheck/zh",
         "multilingual_hatecheck/es",
     }
+    assert "prompts only" in report["held_out"]
     assert report["held_out_toxic"]["davidson"]["fused"]["auroc"] > 0.8
 
 

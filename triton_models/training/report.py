@@ -29,6 +29,8 @@ Views = Mapping[str, npt.NDArray[np.float32]]
 """View -> `[N, C]` scores; `fused` holds probabilities."""
 
 THRESHOLD: Final = 0.5
+PROMPT_SETS: Final = ("ailuminate_demo", "jailbreaks_in_the_wild")
+"""Attacks on an assistant must be told from ordinary prompts, which is harder than from social posts."""
 FEWEST: Final = 10
 """A table with fewer positives or negatives than this is noise and is not printed."""
 
@@ -74,6 +76,10 @@ def by_set(rows: Sequence[Row], views: Views) -> dict[str, Any]:
         table = _by_category([row for row in rows if row.source == source], _pick(views, chosen))
         if table:
             tables[source] = table
+    prompts = np.array([row.source in PROMPT_SETS for row in rows])
+    table = _by_category([row for row in rows if row.source in PROMPT_SETS], _pick(views, prompts))
+    if "prompt_attack" in table:
+        tables["prompts only"] = {"prompt_attack": table["prompt_attack"]}
     tables["all sets"] = _by_category(rows, views)
     return tables
 
