@@ -52,6 +52,13 @@ def test_keeping_what_serves() -> None:
     assert only(FIGURES, {}, keeps=0.9).passed
 
 
+def test_lists_are_walked_too() -> None:
+    """A table that is a list of rows is judged by its worst row."""
+    gate = Gate(name="g", why="w", value=("rows", "*", "right"), at_least=0.5)
+    (result,) = check_gates(GateFile(gates=(gate,)), {"rows": [{"right": 0.9}, {"of": "x"}, {"right": 0.4}]})
+    assert (result.passed, result.where) == (False, "rows/2/right")
+
+
 def test_nan_is_not_a_figure() -> None:
     """An undefined figure is no figure, so the gate says no."""
     assert not only({"held_out": {"a": {"auroc": float("nan")}}}, at_least=0.0).passed

@@ -1,14 +1,14 @@
 """Gates: what a candidate must reach before it is served, as data. Each gives its value, its limit and a yes or no.
 
 A gate reads one number out of the candidate's figures (its card's `quality`, what was measured about its files and its
-canary) by a path; `*` in the path means every key, and the worst one counts. A figure that is not there is a no, unless
-the gate is marked optional: what was not measured is not known to be good. Nothing here runs a model.
+canary) by a path; `*` in the path means every key or place, and the worst one counts. A figure that is not there is a
+no, unless the gate is marked optional: what was not measured is not known to be good. Nothing here runs a model.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -145,6 +145,8 @@ def _numbers(tree: object, path: tuple[str, ...], at: tuple[str, ...] = ()) -> I
         if isinstance(tree, int | float) and not isinstance(tree, bool) and not math.isnan(tree):
             yield at, float(tree)
         return
+    if isinstance(tree, Sequence) and not isinstance(tree, str):
+        tree = {str(number): item for number, item in enumerate(tree)}
     if not isinstance(tree, Mapping):
         return
     head, rest = path[0], path[1:]

@@ -26,6 +26,8 @@ from triton_models.training.progress import Advance
 FloatArray = npt.NDArray[np.float32]
 
 THRESHOLD: Final = 0.5
+ORDINARY_WEIGHT: Final = 2.0
+"""Of an ordinary post: there are far more of them in the world than in the training data."""
 TEXT_SCALE: Final = 8.0
 """A centred e5 vector has entries of about 1/20; times this they are of the size of the scaled image features."""
 
@@ -36,7 +38,7 @@ class JointRecipe:
 
     rank: int = 96
     hidden: int = 96
-    epochs: int = 8
+    epochs: int = 12
     batch: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -126,7 +128,7 @@ def joint_data(
             np.int64
         ),
         labels=np.concatenate((labels, np.zeros((extra, len(categories)), np.float32))),
-        weights=np.concatenate(([_weight(pair) for pair in pairs], np.ones(extra))).astype(np.float32),
+        weights=np.concatenate(([_weight(pair) for pair in pairs], np.full(extra, ORDINARY_WEIGHT))).astype(np.float32),
         concepts=np.concatenate(([concepts[p.icon.concept] for p in pairs], np.full(extra, -1))).astype(np.int64),
         intents=np.concatenate((pointing, np.zeros(extra))).astype(np.int64),
     )
