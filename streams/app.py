@@ -186,7 +186,7 @@ def build_app(settings: Settings, crash: Crash, *, moderator: MakeModerator = bu
         return await moderator(settings, app, crash)
 
     if settings.consumer == "agent":
-        attach(app, settings.topic("incoming"), make, drain_s=settings.drain_s)
+        attach(app, settings.topic("incoming"), make, crash=crash, drain_s=settings.drain_s)
     else:
         app.producer_only = True
         app.ours = (DirectConsumer(_direct_options(settings), make, crash),)

@@ -15,7 +15,7 @@ import structlog
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from faust.exceptions import ProducerSendError
 
-from streams.agents.moderate import Moderator
+from streams.agents.moderate import Crash, Moderator
 from streams.core.outcome import Headers, RawRecord
 from streams.ports import TooLargeError
 
@@ -70,12 +70,22 @@ class _Ack:
             raise TooLargeError(str(exc)) from exc
 
 
-def attach(app: faust.App, topic: str, make: Callable[[], Awaitable[Moderator]], *, drain_s: float) -> None:
+def attach(
+    app: faust.App, topic: str, make: Callable[[], Awaitable[Moderator]], *, crash: Crash, drain_s: float
+) -> None:
     """Give `app` the agent that feeds the moderator that `make` builds inside the running loop."""
     incoming = app.topic(topic, key_serializer="raw", value_serializer="raw", internal=True)
     owned: list[Moderator] = []
 
     async def moderate(stream: Any) -> None:
+        try:
+            await feed(stream)
+        except Exception as exc:
+            # Faust would start the agent again, for ever, in a process that looks alive and judges nothing.
+            log.exception("agent.failed")
+            crash("agent", f"the agent ended: {type(exc).__name__}")
+
+    async def feed(stream: Any) -> None:
         if not owned:
             owned.append(await make())
             owned[0].start()
