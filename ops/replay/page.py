@@ -4,33 +4,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from html import escape
 
 from ops.replay.compare import Quality, Replay
 from ops.replay.stats import Share
+from policies.engine.taxonomy import Action
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse;margin:.5rem 0 1.5rem}td,th{padding:.2rem .8rem .2rem 0;text-align:left;border-bottom:1px solid #ddd}
-td.n{text-align:right;font-variant-numeric:tabular-nums}.bad{color:#a00}.good{color:#070}code{background:#f3f3f3;padding:0 .2rem}
-svg{display:block;margin:.5rem 0}
-"""  # noqa: E501  # a style sheet
+table{border-collapse:collapse;margin:.5rem 0 1.5rem}td,th{padding:.2rem .8rem .2rem 0;border-bottom:1px solid #ddd}
+td{white-space:nowrap}th{vertical-align:bottom;text-align:left}th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto}.bad{color:#a00}.good{color:#070}code{background:#f3f3f3;padding:0 .2rem;overflow-wrap:anywhere}
+svg{display:block;margin:.5rem 0}svg text{font-size:12px;fill:#555}
+.old{fill:#999}.new{fill:#2463b0}i.old,i.new{display:inline-block;width:.8em;height:.8em;background:#999}i.new{background:#2463b0}
+"""
+_LEGEND = "<p><i class=old></i> before &nbsp; <i class=new></i> after</p>"
 
 
 def render_page(replay: Replay, broken: Sequence[str] | None) -> str:
     """The page; `broken` are the gate's complaints, None when there was no gate."""
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Policy replay</title>",
+        "<!doctype html><html lang=en><meta charset=utf-8>",
+        "<meta name=viewport content='width=device-width,initial-scale=1'><title>Policy replay</title>",
         f"<style>{_STYLE}</style><h1>Policy replay</h1>",
         f"<p><code>{escape(replay.old)}</code> → <code>{escape(replay.new)}</code></p>",
         _gate(broken),
         _summary(replay),
-        "<h2>Actions</h2>",
+        f"<h2>Actions</h2>{_LEGEND}",
+        _action_bars(replay),
         _table(["before", "after", "events"], [[a, b, str(n)] for (a, b), n in sorted(replay.moves.items())]),
         "<h2>Rules</h2>",
         _rules(replay),
         *(_slices(replay, name) for name in ("locale", "surface", "tenant")),
-        "<h2>Review queues, events per hour</h2>",
+        f"<h2>Review queues, events per hour</h2>{_LEGEND}",
         *_queues(replay),
         "<h2>Against reviewers' labels</h2>",
         _quality(replay),
@@ -89,20 +96,47 @@ def _load(queue: Counter[int], replay: Replay) -> str:
     return f"{sum(queue.values()) / hours:.1f} on average and {max(queue.values(), default=0)} in the fullest hour"
 
 
+def _action_bars(replay: Replay) -> str:
+    """For each action but the mildest, which would hide the others, how many events get it."""
+    counts = {"old": Counter[str](), "new": Counter[str]()}
+    for (before, after), events in replay.moves.items():
+        counts["old"][before] += events
+        counts["new"][after] += events
+    shown = [a for a in Action if a is not Action.ALLOW and any(side[a.word] for side in counts.values())]
+    if not shown:
+        return "<p>No event gets more than allow.</p>"
+    top = max(side[a.word] for side in counts.values() for a in shown)
+    bars = []
+    for n, action in enumerate(shown):
+        bars.append(f'<text x="0" y="{n * 34 + 20}">{action.word}</text>')
+        for offset, side in ((2, "old"), (16, "new")):
+            count, y = counts[side][action.word], n * 34 + offset
+            width = round(300 * count / top, 1)
+            bars.append(f'<rect class="{side}" x="60" y="{y}" width="{width}" height="13"/>')
+            bars.append(f'<text x="{width + 66}" y="{y + 11}">{count}</text>')
+    return f'<div class=wide><svg width="400" height="{len(shown) * 34}" role="img">{"".join(bars)}</svg></div>'
+
+
 def _bars(hours: Sequence[int], old: Counter[int], new: Counter[int]) -> str:
-    """Pairs of bars, grey before and blue after; the last 96 hours."""
+    """Pairs of bars for the last 96 hours that have events, with the highest number and the first and last hour."""
     shown = hours[-96:]
     top = max([1, *(old[h] for h in shown), *(new[h] for h in shown)])
-    width = 9
-    bars = []
+    step = 9 if len(shown) > 24 else 24
+    wide = step // 2 - 1
+    bars = [f'<text x="0" y="12">{top}</text><text x="0" y="92">0</text>']
     for n, hour in enumerate(shown):
-        for offset, count, colour in ((0, old[hour], "#aaa"), (4, new[hour], "#2463b0")):
+        for offset, count, side in ((0, old[hour], "old"), (wide, new[hour], "new")):
             height = round(80 * count / top, 1)
-            bars.append(
-                f'<rect x="{n * width + offset}" y="{84 - height}" width="4" height="{height}" fill="{colour}"/>'
-            )
-    title = f"<title>{top} is the highest bar</title>"
-    return f'<svg width="{max(60, len(shown) * width)}" height="86" role="img">{title}{"".join(bars)}</svg>'
+            x, y = 40 + n * step + offset, round(92 - height, 1)
+            bars.append(f'<rect class="{side}" x="{x}" y="{y}" width="{wide}" height="{height}"/>')
+        bars.append(f"<title>{top} is the highest bar</title>" if n == 0 else "")
+    right = 40 + max(len(shown) * step, 60)
+    bars.append(f'<line x1="40" x2="{right}" y1="92.5" y2="92.5" stroke="#999"/>')
+    if shown:
+        first, last = (datetime.fromtimestamp(h * 3600, UTC) for h in (shown[0], shown[-1]))
+        span = f"{first:%Y-%m-%d %H:00}" + (f" to {last:%Y-%m-%d %H:00}" if last > first else "") + " UTC"
+        bars.append(f'<text x="40" y="108">{span}, hours with events</text>')
+    return f'<div class=wide><svg width="{max(right, 480)}" height="114" role="img">{"".join(bars)}</svg></div>'
 
 
 def _quality(replay: Replay) -> str:
@@ -124,9 +158,14 @@ def _quality(replay: Replay) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return "<p>None.</p>"
-    top = "".join(f"<th>{escape(h)}</th>" for h in head)
+    numbers = [n > 0 and all(row[n].isdigit() for row in rows) for n in range(len(head))]
+    top = "".join(
+        f"<th{' class=n' if number else ''}>{escape(h)}</th>" for number, h in zip(numbers, head, strict=True)
+    )
     body = "".join(
-        "<tr>" + "".join(f"<td{' class=n' if c.isdigit() else ''}>{escape(c)}</td>" for c in row) + "</tr>"
+        "<tr>"
+        + "".join(f"<td{' class=n' if number else ''}>{escape(c)}</td>" for number, c in zip(numbers, row, strict=True))
+        + "</tr>"
         for row in rows
     )
-    return f"<table><tr>{top}</tr>{body}</table>"
+    return f"<div class=wide><table><tr>{top}</tr>{body}</table></div>"

@@ -130,7 +130,7 @@ def test_the_page_is_closed_html_and_runs_nothing() -> None:
     assert "<b>" not in page
     assert "<script" not in page
     assert "&lt;script&gt;" in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     HTMLParser().feed(page)
 
 
