@@ -51,6 +51,8 @@ def verdict_line(verdict: Verdict) -> Text:
         line.append(f"  {scores}", "dim")
     if rules := ", ".join(printable(match.rule) for match in verdict.matches):
         line.append(f"  [{rules}]", "bold")
+    if shadow := shadow_words(verdict):
+        line.append(f"  {shadow}", "dim")
     if verdict.degraded:
         line.append(f"  without {sum(len(gap.signals) for gap in verdict.degraded)} signals", "yellow")
     return line
@@ -60,6 +62,12 @@ def score_words(verdict: Verdict, *, most: int = 3) -> str:
     """The highest scores from SHOWN_SCORE on: `hate 0.91  violence 0.62`."""
     high = [(c.score, c.name) for c in verdict.categories if c.score is not None and c.score >= SHOWN_SCORE]
     return "  ".join(f"{name} {score:.2f}" for score, name in sorted(high, reverse=True)[:most])
+
+
+def shadow_words(verdict: Verdict) -> str:
+    """What rules in shadow would have done: `shadow: hate.x would limit`; empty when none would have."""
+    told = ", ".join(f"{printable(one.rule)} would {printable(one.action)}" for one in verdict.shadow)
+    return f"shadow: {told}" if told else ""
 
 
 def dead_letter_line(record: RawRecord) -> Text:

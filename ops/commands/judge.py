@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ops.exits import MISUSED, NO, OK
+from ops.lines import shadow_words
 from ops.serving import served_model
 from ops.targets import read_settings
 from policies import PolicyErrors
@@ -188,6 +189,8 @@ class _Printer:
         )
         if rules:
             line.append(f"  [{rules}]")
+        if shadow := shadow_words(verdict):
+            line.append(f"  {shadow}", "dim")
         self._console.print(line, soft_wrap=True)
 
     def _error(self, number: int, why: str) -> None:

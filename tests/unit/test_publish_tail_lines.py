@@ -9,7 +9,7 @@ import pytest
 from ops.commands.tail import as_plain
 from ops.lines import record_line
 from ops.samples import Sample, load_samples
-from policies.engine.verdict import CategoryResult, Degraded, Evidence, Match
+from policies.engine.verdict import CategoryResult, Degraded, Evidence, Match, ShadowMatch
 from streams.core.outcome import RawRecord
 from streams.core.wire import encode_event, encode_verdict
 from tests.factories import a_verdict, an_event
@@ -43,6 +43,13 @@ def test_a_verdict_is_one_line_without_words_of_the_content() -> None:
     assert "without 1 signals" in line
     assert "violence" not in line
     assert "sluridoo" not in line
+
+
+def test_a_rule_in_shadow_is_told() -> None:
+    """It says what it would have done; that is what people watch a shadow for."""
+    value = encode_verdict(a_verdict(shadow=(ShadowMatch("hate", "hate.new", "limit"),)))
+    line = record_line(RawRecord("content.verdicts", 0, 0, b"k", value, (("schema", b"weir.verdict/1"),))).plain
+    assert line.endswith("shadow: hate.new would limit")
 
 
 def test_json_masks_what_lists_found_unless_content_is_asked_for() -> None:
