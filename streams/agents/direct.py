@@ -15,7 +15,7 @@ from typing import Any
 
 import aiokafka
 import structlog
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError
 from mode import Service
 
 from streams.agents.moderate import Crash, Moderator
@@ -134,7 +134,8 @@ class DirectConsumer(Service):
     async def _run(self) -> None:
         try:
             await self._fetch_and_commit()
-        except KafkaError as exc:
+        except Exception as exc:
+            # Whatever it was: a process that consumes nothing and keeps its partitions must not live on.
             log.exception("consumer.failed")
             self._end_process("consumer", f"cannot consume: {type(exc).__name__}")
 
