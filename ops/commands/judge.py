@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ops.exits import MISUSED, NO, OK
+from ops.inputs import folder_of, opened, read_image
 from ops.lines import shadow_words
 from ops.serving import served_model
 from ops.targets import read_settings
@@ -45,6 +45,14 @@ _STYLE = {
     "review": "magenta",
     "block": "bold red",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The input, and the folder that its paths start from."""
+
+    source: IO[bytes]
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +89,13 @@ def judge(
     except PolicyErrors as exc:
         Console(stderr=True).print(str(exc), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(MISUSED) from exc
-    with _opened(file) as lines, served_model(settings) as url:
+    with opened(file, "weir judge") as lines, served_model(settings) as url:
         settings = settings.model_copy(update={"triton_url": url})
-        bad = asyncio.run(_judge_all(settings, lines, _Printer(as_json=as_json)))
+        bad = asyncio.run(_judge_all(settings, Lines(lines, folder_of(file)), _Printer(as_json=as_json)))
     raise typer.Exit(NO if bad else OK)
 
 
-@contextmanager
-def _opened(file: str) -> Iterator[IO[bytes]]:
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        handle = Path(file).open("rb")  # noqa: SIM115  # closed below; a missing file is a message, not a traceback
-    except OSError as exc:
-        Console(stderr=True).print(f"weir judge: cannot read {file}: {exc.strerror}", style="red", markup=False)
-        raise typer.Exit(MISUSED) from exc
-    with handle:
-        yield handle
-
-
-async def _judge_all(settings: Any, lines: IO[bytes], printer: _Printer) -> int:
+async def _judge_all(settings: Any, lines: Lines, printer: _Printer) -> int:
     """Judge every line; how many were no events."""
     from streams.app import build_deps, build_model, build_recorder
     from streams.pipeline import process_batch
@@ -133,23 +127,19 @@ async def _judge_all(settings: Any, lines: IO[bytes], printer: _Printer) -> int:
     return bad
 
 
-async def _batches(lines: IO[bytes], size: int) -> AsyncIterator[list[RawRecord | BadLine]]:
-    numbered = ((n, line) for n, line in enumerate(lines, 1) if line.strip())
+async def _batches(lines: Lines, size: int) -> AsyncIterator[list[RawRecord | BadLine]]:
+    numbered = ((n, line) for n, line in enumerate(lines.source, 1) if line.strip())
     while chunk := list(islice(numbered, size)):
-        yield [_record(number, line) for number, line in chunk]
+        yield [_record(number, line, lines.folder) for number, line in chunk]
         await asyncio.sleep(0)
 
 
-def _record(number: int, line: bytes) -> RawRecord | BadLine:
+def _record(number: int, line: bytes, folder: Path) -> RawRecord | BadLine:
     try:
-        event = event_from_line(line, Source(_read_image, time.time(), number))
+        event = event_from_line(line, Source(lambda path: read_image(path, folder), time.time(), number))
     except ShortFormError as exc:
         return BadLine(number, str(exc))
     return RawRecord("judge", 0, number, event.key.encode(), encode_event(event))
-
-
-def _read_image(path: str) -> bytes:
-    return Path(path).read_bytes()
 
 
 class _Printer:

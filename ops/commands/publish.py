@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import IO, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ops.exits import MISUSED, NO, OK
+from ops.exits import NO, OK
+from ops.inputs import folder_of, opened, read_image
 from ops.local.errors import LocalStackError
 from ops.records import BadRecord, Inputs, jsonl_records, msgpack_records
 from ops.targets import resolve
@@ -61,7 +60,7 @@ def publish(
     name = topic or settings.topic("incoming")
     bad: list[BadRecord] = []
     try:
-        with _opened(file) as source, _progress(as_json) as on_ack:
+        with opened(file, "weir publish") as source, _progress(as_json) as on_ack:
             records = _records(source, file, form, bad)
             done = asyncio.run(
                 publish_records(settings.kafka_bootstrap, name, records, pace=Pace(rate, lambda ack: on_ack(ack.count)))
@@ -74,33 +73,13 @@ def publish(
 
 def _records(source: IO[bytes], file: str, form: Format, bad: list[BadRecord]) -> Iterator[OutRecord]:
     packed = form is Format.MSGPACK or (form is Format.AUTO and file.endswith((".msgpack", ".mp")))
-    folder = Path.cwd() if file == "-" else Path(file).parent
-    inputs = Inputs(read_image=lambda path: _read_image(path, folder), created_at=time.time())
+    folder = folder_of(file)
+    inputs = Inputs(read_image=lambda path: read_image(path, folder), created_at=time.time())
     for record in msgpack_records(source) if packed else jsonl_records(source, inputs):
         if isinstance(record, BadRecord):
             bad.append(record)
         else:
             yield record
-
-
-def _read_image(path: str, folder: Path) -> bytes:
-    """The image at `path`, which is relative to the working folder, else to the file that names it."""
-    given = Path(path)
-    return (given if given.is_absolute() or given.exists() else folder / given).read_bytes()
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[IO[bytes]]:
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        handle = Path(file).open("rb")  # noqa: SIM115  # closed below; a missing file is a message, not a traceback
-    except OSError as exc:
-        Console(stderr=True).print(f"weir publish: cannot read {file}: {exc.strerror}", style="red", markup=False)
-        raise typer.Exit(MISUSED) from exc
-    with handle:
-        yield handle
 
 
 @contextmanager
