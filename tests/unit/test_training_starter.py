@@ -16,7 +16,7 @@ from triton_models.training.card import make_card, render_card
 from triton_models.training.evaluate import evaluate_release
 from triton_models.training.judge import fused_text
 from triton_models.training.progress import Silent
-from triton_models.training.recipe import Recipe, load_recipe
+from triton_models.training.recipe import Recipe, RecipeError, load_recipe
 from triton_models.training.release import LEARNED_FILES, read_members, write_card, write_learned
 from triton_models.training.starter import Job, Trained, train
 
@@ -152,3 +152,12 @@ def test_a_weak_category_abstains(data: Path, work: Path) -> None:
     assert "AUROC" in result.abstains["violence"]
     scores = fused_text(result.fuser, result.members.opinions(["text"]))
     assert np.isnan(scores[0, LABELS.index("violence")])
+
+
+def test_a_category_that_no_set_teaches_is_named(data: Path, tmp_path: Path) -> None:
+    """A recipe that teaches what its sets do not speak about is refused before anything is encoded."""
+    encoder = HashEncoder()
+    narrow = dataclasses.replace(job(data, tmp_path, encoder), recipe=small().model_copy(update={"sets": ("edos",)}))
+    with pytest.raises(RecipeError, match=r"drugs \(only one side\)"):
+        train(narrow)
+    assert encoder.encoded == 0

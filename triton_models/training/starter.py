@@ -32,7 +32,7 @@ from triton_models.training.linear_fit import cross_fit, fit_linear
 from triton_models.training.ngram_fit import NgramRecipe, feature_matrix, fit_ngrams
 from triton_models.training.picture_calibrate import Eyes, PictureScale, measure_pictures
 from triton_models.training.progress import Progress
-from triton_models.training.recipe import Recipe
+from triton_models.training.recipe import Recipe, RecipeError
 from triton_models.training.targets import target_of, weights_of
 
 STAGES_VERSION: Final = "1"
@@ -69,6 +69,7 @@ def train(job: Job) -> Trained:
     job.work.mkdir(parents=True, exist_ok=True)
     rows, build = _rows(job)
     train_rows = enlarge([row for row in rows if row.split == "train"], job.recipe.augment, job.recipe.seed)
+    _need_both_sides(train_rows, job.recipe)
     job.progress.note(f"{len(rows):,} rows, {len(train_rows):,} to train on after enlarging")
     ngrams = _ngrams(job, train_rows)
     with job.progress.stage("embed train rows", len(train_rows)) as advance:
@@ -89,6 +90,20 @@ def train(job: Job) -> Trained:
     if pictures is not None:
         fuser = replace(fuser, image=pictures.image, alignment_quantiles=pictures.alignment_quantiles)
     return Trained(members, fuser, rows=rows, build=build, abstains=abstains, reached=reached, pictures=pictures)
+
+
+def _need_both_sides(rows: Sequence[Row], recipe: Recipe) -> None:
+    """RecipeError naming every category that the recipe teaches and the sets say nothing, or only one thing, about."""
+    lacking = []
+    for category in dict.fromkeys((*recipe.heads, *recipe.ngrams)):
+        said = {value > 0.5 for row in rows if (value := row.labels.get(category)) is not None}
+        if len(said) < 2:
+            lacking.append(f"{category} ({'only one side' if said else 'nothing'})")
+    if lacking:
+        raise RecipeError(
+            f"{recipe.recipe}: the sets {', '.join(recipe.sets)} do not teach {', '.join(lacking)}; "
+            "add a set, or remove the category from heads and ngrams"
+        )
 
 
 def _pictures(job: Job) -> PictureScale | None:
