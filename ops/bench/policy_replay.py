@@ -2,6 +2,7 @@
 
 Makes synthetic recordings (seeded; scores, lists, outages, labels, 48 hours, six locales), writes them as JSON lines
 into a temporary folder, and replays them through the shipped library and a stricter copy of it. Reading is included.
+The same again from the table that a worker would make of them, which has no labels.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from policies.engine.recording import write_recording
 from policies.engine.signals import Catalogue, MissingSignal, SignalSet, SignalStatus
 from policies.engine.subject import Subject
 from policies.engine.taxonomy import CATEGORIES
+from streams.adapters.recording_parquet import write_table
 
 START_S: Final = 1_795_435_200.0
 _LOCALES: Final = ("en-US", "en-GB", "de-DE", "es-MX", "zh-CN", "pt-BR")
@@ -46,6 +48,7 @@ class ReplayBench:
     unit: str = "events/minute of one core"
     events: int = 0
     seconds: float = 0.0
+    parquet: float = 0.0  # events a minute from a table
     changed: int = 0
     bytes: int = 0
 
@@ -127,6 +130,14 @@ def run(events: int, seed: int = 1) -> ReplayBench:
         names = old.program.signals | new.program.signals
         found = replay_frames(old, new, read_frames([path], names, old.catalogue, faults=Faults()))
         made.seconds = round(time.process_time() - started, 2)
+        table = Path(folder) / "recordings.parquet"
+        with path.open("rb") as lines:
+            write_table(table, lines)
+        started = time.process_time()
+        again = replay_frames(old, new, read_frames([table], names, old.catalogue, faults=Faults()))
+        made.parquet = round(events / (time.process_time() - started) * 60)
+    if again.changed != found.changed:
+        raise RuntimeError("the same events from lines and from a table give different replays")
     made.changed = found.changed
     made.ours = round(events / made.seconds * 60)
     made.ratio = round(made.ours / made.reference, 3)

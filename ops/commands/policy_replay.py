@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from ops.replay.read import Faults
 
 
-def replay(
+def replay(  # noqa: PLR0913  # the options of a command
     old: Annotated[Path, typer.Argument(help="The policies as they are.")],
     new: Annotated[Path, typer.Argument(help="The policies as they shall be.")],
     recordings: Annotated[list[Path], typer.Argument(help="Recorded events: .jsonl, .jsonl.gz, .parquet, folders.")],
     *,
     gate: Annotated[Path | None, typer.Option("--gate", help="YAML with limits; exit code 1 when one breaks.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help='JSON lines: {"content_id": …, "labels": {"hate": true}}.')
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a report with plots here.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -52,7 +55,7 @@ def replay(
         raise typer.Exit(MISUSED) from exc
     faults = Faults()
     try:
-        found = _run(old, new, recordings, faults)
+        found = _run(old, new, recordings, faults, labels=labels)
     except OSError as exc:
         typer.echo(f"cannot read the recordings: {exc}", err=True)
         raise typer.Exit(MISUSED) from exc
@@ -69,19 +72,22 @@ def replay(
     raise typer.Exit(NO if broken else OK)
 
 
-def _run(old: Path, new: Path, recordings: list[Path], faults: Faults) -> Replay:
+def _run(old: Path, new: Path, recordings: list[Path], faults: Faults, *, labels: Path | None) -> Replay:
     from ops.replay.compare import replay_frames
-    from ops.replay.read import read_frames
+    from ops.replay.read import read_frames, read_labels
 
     before, after = open_folder(old), open_folder(new)
     names = before.program.signals | after.program.signals | set(before.quotas) | set(after.quotas)
     known = type(before.catalogue)({**before.catalogue, **after.catalogue})
+    said = read_labels(labels, faults) if labels is not None else None
     started = time.perf_counter()
     columns = SpinnerColumn(), TextColumn("{task.completed} events")
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("replay", total=None)
-        frames = read_frames(recordings, names, known, faults=faults, tell=lambda n: progress.advance(task, n))
+        frames = read_frames(
+            recordings, names, known, faults=faults, labels=said, tell=lambda n: progress.advance(task, n)
+        )
         found = replay_frames(before, after, frames)
     found.seconds = round(time.perf_counter() - started, 2)
     return found

@@ -16,7 +16,7 @@ from ops.replay.compare import Replay, replay_frames
 from ops.replay.frame import build_frame
 from ops.replay.gate import broken_limits, read_gate
 from ops.replay.page import render_page
-from ops.replay.read import Faults, read_frames
+from ops.replay.read import Faults, read_frames, read_labels, read_recordings
 from ops.replay.stats import Share
 from ops.replay.write import write_jsonl, write_parquet
 from policies import PolicyErrors
@@ -153,6 +153,25 @@ def test_files_of_every_kind_give_the_same_events(tmp_path: Path) -> None:
     assert faults.examples[0].startswith(f"{packed}:61:")
 
 
+def test_bad_rows_and_bad_files_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
+    """A cell that is no JSON spoils its row only; a file that is no Parquet only itself. Labels may be a column."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [
+        {"event_id": "a", "image_count": 2, "signals": '{"score.hate": 0.5}', "labels": '{"hate": true}', "tier": None},
+        {"event_id": "b", "image_count": None, "signals": "{broken", "labels": None, "tier": "reference"},
+        {"event_id": "c", "image_count": None, "signals": "{}", "labels": None, "tier": "reference"},
+    ]
+    parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 nothing")
+    faults = Faults()
+    first, second = read_recordings(tmp_path, faults)
+    assert (first.subject.event_id, first.subject.image_count, first.labels) == ("a", 2, {"hate": True})
+    assert first.signals.values == {"score.hate": 0.5}
+    assert (second.subject.event_id, second.signals.tier) == ("c", "reference")
+    assert faults.count == 2
+    assert "b.parquet" in faults.examples[1]
+
+
 def test_events_that_come_from_verdicts_are_counted(tmp_path: Path) -> None:
     """They show less than was known."""
     path = tmp_path / "verdicts.jsonl"
@@ -160,6 +179,21 @@ def test_events_that_come_from_verdicts_are_counted(tmp_path: Path) -> None:
     frames = read_frames([path], OLD.program.signals, OLD.catalogue, faults=Faults())
     found = replay_frames(OLD, NEW, frames)
     assert (found.events, found.partial, found.looser) == (1, 1, 1)
+
+
+def test_reviewers_labels_come_from_a_file_beside(tmp_path: Path) -> None:
+    """By event or by content; a line that says nothing is told and left out."""
+    path, said = tmp_path / "week.jsonl", tmp_path / "labels.jsonl"
+    write_jsonl(path, [(r.subject, r.signals) for r in recordings()])
+    first = next(iter(read_recordings(path, Faults()))).subject
+    lines = [json.dumps({"event_id": first.event_id, "labels": {"hate": True}}), '{"labels": 1}']
+    said.write_text("\n".join(lines), encoding="utf-8")
+    faults = Faults()
+    labels = read_labels(said, faults)
+    frames = read_frames([path], OLD.program.signals, OLD.catalogue, faults=faults, labels=labels)
+    found = replay_frames(OLD, NEW, frames)
+    assert set(found.new_quality) == {"hate"}
+    assert (faults.count, faults.examples[0].startswith(f"{said}:2:")) == (1, True)
 
 
 def test_the_command_replays_gates_and_reports(tmp_path: Path) -> None:
