@@ -32,12 +32,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml ops/constraints/run.txt | $(BIN)/python
-	$(PIP) install -q --require-hashes -r ops/constraints/run.txt
+	$(PIP) install -q --no-deps --require-hashes -r ops/constraints/run.txt
 	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml ops/constraints/dev.txt | $(BIN)/python
-	$(PIP) install -q --require-hashes -r ops/constraints/dev.txt
+	$(PIP) install -q --no-deps --require-hashes -r ops/constraints/dev.txt
 	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.installed
 
