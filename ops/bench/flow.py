@@ -109,7 +109,7 @@ async def _measure(process: psutil.Process, consumer: AIOKafkaConsumer, total: i
     raise LocalStackError(f"a loop of the flow bench did not get through {total} records in {TIMEOUT_S:.0f} s")
 
 
-async def _both(bootstrap: str, size: int, count: int, home: Path) -> tuple[Pace, Pace]:
+async def _both(bootstrap: str, size: int, count: int, *, home: Path, consumer: str) -> tuple[Pace, Pace]:
     """Ours and the raw loop's pace on the same records."""
     prefix = f"flow-{uuid.uuid4().hex[:8]}."
     source, raw_sink = f"{prefix}incoming", f"{prefix}raw"
@@ -123,16 +123,17 @@ async def _both(bootstrap: str, size: int, count: int, home: Path) -> tuple[Pace
         "WEIR_GROUP": prefix,
         "WEIR_HOME": str(home),
         "WEIR_LOG_FORMAT": "json",
+        "WEIR_CONSUMER": consumer,
     }
     raw_arguments = ["raw", "--bootstrap", bootstrap, "--source", source, "--sink", raw_sink]
     for sink, arguments in ((f"{prefix}verdicts", ["weir"]), (raw_sink, raw_arguments)):
-        consumer = AIOKafkaConsumer(sink, bootstrap_servers=bootstrap, enable_auto_commit=False)
-        await consumer.start()
+        reader = AIOKafkaConsumer(sink, bootstrap_servers=bootstrap, enable_auto_commit=False)
+        await reader.start()
         try:
             with _process(arguments, env, home / f"{arguments[0]}.log") as process:
-                found.append(await _measure(process, consumer, count))
+                found.append(await _measure(process, reader, count))
         finally:
-            await consumer.stop()
+            await reader.stop()
     return found[0], found[1]
 
 
@@ -146,14 +147,15 @@ def _broker(kind: str, home: Path) -> Iterator[str]:
         yield kafka.bootstrap
 
 
-def measure(*, broker: str = "real", scale: float = 1.0) -> dict[str, Any]:
+def measure(*, broker: str = "real", scale: float = 1.0, consumer: str = "direct") -> dict[str, Any]:
     """The bench's answer: the ratio at 1 KB, and every size's figures."""
     console = Console(stderr=True)
     sizes: dict[str, dict[str, float]] = {}
     with TemporaryDirectory(prefix="weir-flow-") as folder, _broker(broker, Path(folder)) as bootstrap:
         for size, count in SIZES.items():
             console.print(f"[dim]{round(count * scale)} records of {size} bytes …[/dim]")
-            ours, reference = asyncio.run(_both(bootstrap, size, round(count * scale), Path(folder)))
+            both = _both(bootstrap, size, round(count * scale), home=Path(folder), consumer=consumer)
+            ours, reference = asyncio.run(both)
             sizes[f"{size // 1000} KB"] = {
                 "ratio": round(ours.per_cpu_s / reference.per_cpu_s, 3),
                 "ours": round(ours.per_cpu_s),
@@ -170,6 +172,7 @@ def measure(*, broker: str = "real", scale: float = 1.0) -> dict[str, Any]:
         "reference": first["reference"],
         "unit": "events per CPU-second at 1 KB",
         "broker": broker,
+        "consumer": consumer,
         "sizes": sizes,
     }
 
@@ -179,9 +182,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="weir bench flow", description=__doc__)
     parser.add_argument("--broker", choices=["real", "embedded"], default="real")
     parser.add_argument("--scale", type=float, default=1.0, help="more or fewer records than usual")
+    parser.add_argument("--consumer", choices=["direct", "agent"], default="direct", help="as WEIR_CONSUMER")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
-    told = measure(broker=options.broker, scale=options.scale)
+    told = measure(broker=options.broker, scale=options.scale, consumer=options.consumer)
     if options.json:
         print(json.dumps(told))
         return 0
