@@ -23,6 +23,8 @@ CANNOT: Final = tuple(
         which harm is far more common. Choose thresholds on your own traffic.
     Tell how grave a harm is: severity follows confidence, because no set at hand labels gravity.
     Read sarcasm, in-group use of slurs or quoted hate reliably: see below which functionalities it gets wrong.
+    Find hate in Chinese at the usual thresholds: no Chinese set here asks about hate, so it ranks across languages and
+        its scores stay low (see F1 at .5 of the Chinese HateCheck). Lower the threshold for zh, or use lists.
     Judge languages that it was not taught as well as the three that it was (English, German, Chinese); romanised
         text of other scripts is near chance.
     Judge `sexual_minors`: never a model's guess; known hashes and text rules only.
