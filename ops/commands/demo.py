@@ -19,7 +19,7 @@ from ops.demo.play import NoAnswerError, Place, Played, play
 from ops.demo.stack import DemoStack, StackPlan, interruptible
 from ops.demo.tell import Circumstances, build_report, print_summary, summary, well
 from ops.demo.view import LiveView, PlainView, QuietView, View
-from ops.exits import NO, OK
+from ops.exits import INTERRUPTED, NO, OK
 from ops.local.assembled import assembled_repository
 from ops.local.errors import LocalStackError
 from ops.local.services import KafkaKind
@@ -40,8 +40,6 @@ Examples:
 
   weir demo --json > summary.json
 """
-
-INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
 def demo(

@@ -63,7 +63,7 @@ class RealKafka:
             for node in self.nodes:
                 self._start(node)
             self.wait_ready()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: brokers that nobody holds would stay for ever
             self.stop()
             raise
 

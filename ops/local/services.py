@@ -90,7 +90,7 @@ def start_kafka(home: Path, kind: KafkaKind, topics: Sequence[TopicSpec], *, bro
         bootstrap, servers = cluster.bootstrap, list(cluster.servers.values())
         try:
             cluster.create_topics(topics)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: a detached cluster that no state file names could not be stopped
             cluster.stop()
             raise
     return _publish(run, Service.KAFKA, kind, servers, {"bootstrap": bootstrap})

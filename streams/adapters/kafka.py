@@ -206,7 +206,7 @@ async def _start(client: AIOKafkaProducer | AIOKafkaConsumer, bootstrap: str) ->
     except (KafkaError, OSError, TimeoutError, ValueError) as exc:
         await _stop(client)
         raise KafkaUnavailableError(f"no Kafka broker answers at {bootstrap}: {exc or type(exc).__name__}") from exc
-    except BaseException:
+    except BaseException:  # cancelled while starting: a client that nobody holds keeps its sockets
         await _stop(client)
         raise
 

@@ -101,7 +101,7 @@ async def open_topic(bootstrap: list[str], topic: str) -> Any:
             consumer.subscribe([topic])
             while not consumer.assignment():  # noqa: ASYNC110  # aiokafka tells nobody
                 await asyncio.sleep(0.05)
-    except BaseException:
+    except BaseException:  # cancelled while starting, too: a consumer that nobody holds keeps its sockets
         await close(consumer)
         raise
     return consumer

@@ -94,6 +94,6 @@ def _page(request: bytes, routes: Mapping[str, Route]) -> Page:
         return Page("there are " + ", ".join(sorted(routes)) + "\n", status=404)
     try:
         return route()
-    except Exception:
+    except Exception:  # a page that breaks must not take the worker with it
         log.exception("status.failed")
         return Page("the page broke; see the log\n", status=500)

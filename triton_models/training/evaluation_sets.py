@@ -6,14 +6,12 @@ of their own, so they cannot be passed where training rows are wanted.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from triton_models.training.datasets.catalog import CATALOG
-from triton_models.training.datasets.rows import DataError
+from triton_models.training.datasets.readers import read_csv
 
 LANGUAGES: Final = {"german": "de", "mandarin": "zh", "spanish": "es"}
 TEMPLATE_FILES: Final = ("en", "de", "zh-cn", "hi-Latn")
@@ -55,7 +53,7 @@ def read_hatecheck(data: Path) -> list[Case]:
             target=record["target_ident"],
             template=record["templ_id"],
         )
-        for record in _records(
+        for record in read_csv(
             path, ("case_id", "test_case", "label_gold", "functionality", "target_ident", "templ_id")
         )
     ]
@@ -75,7 +73,7 @@ def read_multilingual_hatecheck(data: Path, language: str) -> list[Case]:
             target=record["target_ident"],
             template=record["templ_id"],
         )
-        for record in _records(path, columns)
+        for record in read_csv(path, columns)
     ]
 
 
@@ -84,16 +82,5 @@ def read_identity_templates(data: Path, locale: str) -> list[TemplateCase]:
     path = data / CATALOG["jigsaw_identity_templates"].folder / f"{locale}.csv"
     return [
         TemplateCase(record["phrase"], locale, record["toxicity"] == "toxic", record["template"])
-        for record in _records(path, ("template", "toxicity", "phrase"))
+        for record in read_csv(path, ("template", "toxicity", "phrase"))
     ]
-
-
-def _records(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    if not path.is_file():
-        raise DataError(path, "file not found", "point --data at a folder with the layout that the README describes")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(path, f"no column {', '.join(missing)}", f"it has {', '.join(reader.fieldnames or ())}")
-        yield from reader
