@@ -24,6 +24,7 @@ from ops.local.layout import private_folder, run_folder
 
 LOOPBACK = "127.0.0.1"
 LOG_KEEP_BYTES = 20 * 1024 * 1024  # a log larger than this is set aside when its server starts
+INTERRUPTED_WAIT_S = 1.0  # for a guard that was just started to say who it is
 POLL_S = 0.05
 PORT_MIN = 20_000
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +147,18 @@ def start_server(command: ServerCommand, lifetime: Lifetime) -> Server:
     parent = os.getpid() if lifetime is Lifetime.WITH_PARENT else 0
     argv = [sys.executable, "-S", "-E", guard.__file__, f"--parent={parent}", f"--grace={command.grace_s}"]
     argv += [f"--log={command.log}", f"--pid-file={command.pid_file}", "--", *command.argv]
+    try:
+        return _launched(command, argv, lifetime)
+    except BaseException:  # Ctrl-C before anybody holds the server: a detached one would stay for ever
+        wait_until(command.pid_file.exists, INTERRUPTED_WAIT_S)
+        left = running_guard(command.folder, command.name)
+        if left is not None:
+            left.stop(command.grace_s + 5)
+        raise
+
+
+def _launched(command: ServerCommand, argv: Sequence[str], lifetime: Lifetime) -> Server:
+    """The guard of `argv` and its server, as soon as the server has a pid."""
     env = {**os.environ, **command.env}
     if lifetime is Lifetime.DETACHED:
         answer = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True)

@@ -106,6 +106,21 @@ def test_detached_server_outlives_the_call_and_can_be_stopped(tmp_path: Path) ->
     assert running_guard(tmp_path, "shell") is None
 
 
+def test_a_start_that_is_interrupted_before_anybody_holds_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between the launch of a detached server and the return of its handle leaves nothing."""
+
+    def interrupted(*_: object) -> Server:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ops.local.process.Server", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start_server(shell(tmp_path, "echo on; sleep 60"), Lifetime.DETACHED)
+    assert (tmp_path / "shell.log").exists()
+    assert running_guard(tmp_path, "shell") is None
+
+
 def test_shared_memory_of_a_server_is_removed_with_it(tmp_path: Path) -> None:
     """Files that carry the guard's mark are gone after stop; the mark stands in the command line."""
     server = start(tmp_path, f"touch /dev/shm/{guard.MARK}-region; echo {guard.MARK}; sleep 60")
