@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,28 +20,16 @@ import torch
 from torch import nn
 
 from triton_models.parts import E5Model
+from triton_models.training.finetune_batches import Step, steps_of
 from triton_models.training.finetune_log import Log
+from triton_models.training.finetune_losses import FinetuneData, Losses, Networks
 from triton_models.training.finetune_recipe import FinetuneRecipe
-from triton_models.training.losses import (
-    adversarial_shift,
-    asymmetric_loss,
-    class_prompt_contrast,
-    distillation,
-)
 from triton_models.training.progress import Progress
 from triton_models.training.text_layers import HiddenStore, TextLayers, store_hidden
 from triton_models.training.unfreeze import Unfrozen, unfreeze
 
 CHECKPOINT: Final = "checkpoint.pt"
 Array = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class FinetuneData:
-    """Texts and what is said of them."""
-
-    texts: Sequence[str]
-    targets: Array  # [N, C] 1, 0, a share, or NaN for "not asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +43,6 @@ class Finetuned:
     trainable: Sequence[int]  # parameters that moved, per stage
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Where in the run one is."""
-
-    stage: int
-    epoch: int  # of the whole run
-    rows: Sequence[int]
-    number: int  # of the whole run
-    share: float  # of the stage that is done
-
-
 def finetune(model: E5Model, data: FinetuneData, recipe: FinetuneRecipe, work: Path, progress: Progress) -> Finetuned:
     """Runs, or goes on with, the recipe; the averaged weights. Kept in `work` under the recipe's key."""
     torch.manual_seed(recipe.seed)
@@ -74,19 +51,23 @@ def finetune(model: E5Model, data: FinetuneData, recipe: FinetuneRecipe, work: P
     boundary = min(one.first for one in unfrozen)
     for warning in recipe.warnings:
         progress.note(f"warning: {warning}")
-    with progress.stage("lower layers", len(data.texts)) as advance:
-        store = store_hidden(model, data.texts, boundary, work, advance=advance)
+    with progress.stage("lower layers", len(data.texts) + len(data.replay)) as advance:
+        store = store_hidden(model, data.texts, boundary, work, most=recipe.max_tokens, advance=advance)
+        replay = _replay(model, data, boundary, work, recipe)
+        advance(len(data.replay))
     run = _Run(model, recipe, unfrozen, boundary, len(data.targets[0]))
+    run.losses = Losses(recipe, store, replay, data)
+    progress.note(f"computing in {'bfloat16' if run.half else 'float32'}")
     log = Log(work / f"finetune-{recipe.key}.csv")
     done = run.resume(work / f"{recipe.key}-{CHECKPOINT}")
     log.cut(done)
     if done:
         progress.note(f"going on at step {done}")
-    steps = list(_steps(recipe, len(data.texts)))
+    steps = list(steps_of(recipe, store.lengths, data.family_of()))
     with progress.stage("fine-tune", len(steps)) as advance:
         advance(done)
         for step in steps[done:]:
-            log.write(step.number, run.take(step, store, data))
+            log.write(step.number, run.take(step))
             if (step.number + 1) % recipe.checkpoint_steps == 0 or step.number + 1 == len(steps):
                 run.save(work / f"{recipe.key}-{CHECKPOINT}", step.number + 1)
             advance(1)
@@ -94,19 +75,17 @@ def finetune(model: E5Model, data: FinetuneData, recipe: FinetuneRecipe, work: P
     return run.result(len(steps))
 
 
-def _steps(recipe: FinetuneRecipe, count: int) -> Iterator[_Step]:
-    """Every step of the run, the same whenever it is asked."""
-    number = epoch = 0
-    for index, stage in enumerate(recipe.stages):
-        per_epoch = math.ceil(count / recipe.batch)
-        for turn in range(stage.epochs):
-            order = np.random.default_rng((recipe.seed, epoch)).permutation(count)
-            for at in range(per_epoch):
-                rows = order[at * recipe.batch : (at + 1) * recipe.batch]
-                share = (turn * per_epoch + at) / (stage.epochs * per_epoch)
-                yield _Step(index, epoch, rows.tolist(), number, share)
-                number += 1
-            epoch += 1
+def _replay(
+    model: E5Model, data: FinetuneData, boundary: int, work: Path, recipe: FinetuneRecipe
+) -> HiddenStore | None:
+    if not data.replay or not recipe.losses.replay:
+        return None
+    return store_hidden(model, data.replay, boundary, work, most=recipe.max_tokens)
+
+
+def runs_in_half(precision: str) -> bool:
+    """Whether to compute in bfloat16: as the recipe says, or where this processor has it in hardware."""
+    return precision == "bf16" or (precision == "auto" and bool(torch.cpu._is_avx512_bf16_supported()))  # noqa: SLF001 - there is no public way to ask
 
 
 class _Run:
@@ -116,6 +95,8 @@ class _Run:
         self, model: E5Model, recipe: FinetuneRecipe, unfrozen: Sequence[Unfrozen], boundary: int, outputs: int
     ) -> None:
         self.recipe, self.unfrozen, self.boundary = recipe, unfrozen, boundary
+        self.half = runs_in_half(recipe.precision)
+        self.losses: Losses | None = None
         self.net = TextLayers(model, boundary)
         self.start = TextLayers(model, boundary).requires_grad_(requires_grad=False)
         self.head = nn.Linear(model.shape.hidden, outputs)
@@ -126,7 +107,7 @@ class _Run:
         self.stage = -1
         self.trainable: list[int] = []
 
-    def take(self, step: _Step, store: HiddenStore, data: FinetuneData) -> dict[str, float]:
+    def take(self, step: Step) -> dict[str, float]:
         """One step; its figures for the log."""
         if step.stage != self.stage:
             self._enter(step.stage)
@@ -137,7 +118,7 @@ class _Run:
         figures: dict[str, float] = {}
         pieces = np.array_split(np.array(step.rows), min(self.recipe.accumulate, len(step.rows)))
         for piece in pieces:
-            for name, loss in self._losses(piece.tolist(), store, data).items():
+            for name, loss in self._back(piece.tolist(), step.number).items():
                 figures[name] = figures.get(name, 0.0) + loss / len(pieces)
         moving = [value for group in optimiser.param_groups for value in group["params"]]
         figures["gradient"] = float(nn.utils.clip_grad_norm_(moving, self.recipe.clip))
@@ -149,27 +130,14 @@ class _Run:
                 self.mean[name].lerp_(value, 1.0 - self.recipe.ema)
         return {"stage": float(step.stage), **figures}
 
-    def _losses(self, rows: Sequence[int], store: HiddenStore, data: FinetuneData) -> dict[str, float]:
+    def _back(self, rows: Sequence[int], draw: int) -> dict[str, float]:
         """Takes the losses of one piece of the batch back through the network; their values."""
-        weights, frozen = self.recipe.losses, self.unfrozen[self.stage].first - self.boundary
-        hidden, lengths = store.batch(rows)
-        target = torch.from_numpy(data.targets[rows])
-        if weights.adversarial:
-            hidden.requires_grad_()
-        embedding = self.net(hidden, lengths, frozen=0 if weights.adversarial else frozen)
-        harm = asymmetric_loss(self.head(embedding * 20.0), target, gamma_negative=self.recipe.gamma_negative)
-        parts = {"harm": weights.harm * harm}
-        if weights.distil and frozen < len(self.net.layers):
-            with torch.no_grad():
-                before = self.start(hidden, lengths)
-            parts["distil"] = weights.distil * distillation(embedding, before)
-        if weights.prompts:
-            prompts = nn.functional.normalize(self.head.weight, dim=1)
-            parts["prompts"] = weights.prompts * class_prompt_contrast(embedding, prompts, target)
-        if weights.adversarial:
-            shifted = self.net(hidden.detach() + adversarial_shift(harm, hidden), lengths, frozen=frozen)
-            again = asymmetric_loss(self.head(shifted * 20.0), target, gamma_negative=self.recipe.gamma_negative)
-            parts["adversarial"] = weights.adversarial * again
+        if self.losses is None:
+            raise RuntimeError("no losses were given")
+        frozen = self.unfrozen[self.stage].first - self.boundary
+        nets = Networks(self.net, self.start, self.head)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            parts = self.losses.of(rows, nets, frozen, draw=draw)
         share = len(rows) / self.recipe.batch if self.recipe.accumulate > 1 else 1.0
         (share * torch.stack(list(parts.values())).sum()).backward()  # type: ignore[no-untyped-call]
         return {name: float(value.detach()) for name, value in parts.items()}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policies.engine.taxonomy import NEVER_MODELLED, Category
-from triton_models.training.recipe import RecipeError
+from triton_models.training.recipe import Augment, RecipeError
 from triton_models.training.unfreeze import Stage, warnings_of
 
 FOLDER = "recipes/finetune"
@@ -25,6 +26,9 @@ class LossWeights(BaseModel):
     distil: float = Field(default=1.0, ge=0)  # to the frozen start
     prompts: float = Field(default=0.0, ge=0)  # class prompts
     adversarial: float = Field(default=0.0, ge=0)  # FGM
+    pairing: float = Field(default=0.0, ge=0)  # counterfactual logit pairing within a family
+    confounders: float = Field(default=0.0, ge=0)  # margin between a family's attacks and its harmless twins
+    replay: float = Field(default=0.0, ge=0)  # distillation on harmless captions
 
 
 class FinetuneRecipe(BaseModel):
@@ -49,6 +53,12 @@ class FinetuneRecipe(BaseModel):
     losses: LossWeights = LossWeights()
     checkpoint_steps: int = Field(default=100, ge=1)
     max_rows: int | None = Field(default=None, ge=1)
+    most_per_set: dict[str, int] = {}  # set -> train rows, drawn by the seed; sets not named come whole
+    without_locales: tuple[str, ...] = ()  # languages left out, to measure what a language never seen gets
+    max_tokens: int = Field(default=128, ge=8, le=512)  # a longer text is cut for training (serving reads 512)
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"  # auto: bfloat16 where the processor has it
+    replay_batch: int = Field(default=32, ge=1)
+    augment: Augment | None = None
 
     @property
     def warnings(self) -> list[str]:

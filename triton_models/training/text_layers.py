@@ -106,6 +106,15 @@ class HiddenStore:
     states: npt.NDArray[np.float16]  # [tokens, H], mapped
     offsets: npt.NDArray[np.int64]  # [N + 1]
 
+    def __len__(self) -> int:
+        """Texts."""
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """`[N]` tokens of each text."""
+        return np.diff(self.offsets)
+
     def batch(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """`[B, T, H]` float32 padded with zeros, and lengths `[B]`."""
         lengths = np.array([self.offsets[row + 1] - self.offsets[row] for row in rows])
@@ -116,17 +125,26 @@ class HiddenStore:
 
 
 def store_hidden(
-    model: E5Model, texts: Sequence[str], boundary: int, folder: Path, *, advance: Advance | None = None
+    model: E5Model,
+    texts: Sequence[str],
+    boundary: int,
+    folder: Path,
+    *,
+    most: int = MAX_TOKENS,
+    advance: Advance | None = None,
 ) -> HiddenStore:
-    """The hidden states below layer `boundary`, computed once per texts and boundary; a killed run starts this anew."""
-    digest = hashlib.blake2b(f"{boundary} {MAX_TOKENS}".encode(), digest_size=10)
+    """The hidden states below layer `boundary`, computed once per texts and boundary; a killed run starts this anew.
+
+    `most` tokens of a text are read.
+    """
+    digest = hashlib.blake2b(f"{boundary} {most}".encode(), digest_size=10)
     for text in texts:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
     folder.mkdir(parents=True, exist_ok=True)
     states, places = (folder / f"hidden-{digest.hexdigest()}.{part}.npy" for part in ("states", "offsets"))
     if not (states.is_file() and places.is_file()):
         tokenizer = build_tokenizer(model.vocabulary)
-        tokenizer.enable_truncation(MAX_TOKENS)
+        tokenizer.enable_truncation(most)
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         tokens = [one.ids for one in tokenizer.encode_batch_fast([PREFIX + text for text in clean])]
         offsets = np.cumsum([0, *(len(ids) for ids in tokens)]).astype(np.int64)

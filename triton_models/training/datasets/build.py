@@ -16,7 +16,8 @@ from typing import Final
 
 from triton_models.training.datasets.catalog import require_training
 from triton_models.training.datasets.dedupe import near_duplicate_groups
-from triton_models.training.datasets.readers import READERS, Part, RawRow
+from triton_models.training.datasets.raw import Part, RawRow
+from triton_models.training.datasets.readers import READERS
 from triton_models.training.datasets.rows import Row, Split
 
 DEV_SHARE: Final = 0.10

@@ -128,6 +128,15 @@ _CARDS: Final = (
         shipped=True,
     ),
     SetCard(
+        "contrast",
+        "written/contrast",
+        "sentences that we wrote in many languages: attacks on groups of people, denials, reports, counter-speech",
+        "Apache-2.0",
+        "the authors of Weir",
+        "train",
+        shipped=True,
+    ),
+    SetCard(
         "hatecheck",
         "text/hatecheck",
         "functional tests of hate detection, 29 functionalities",

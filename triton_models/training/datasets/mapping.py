@@ -98,6 +98,30 @@ RELATED: Final[Mapping[str, tuple[Category, ...]]] = {
     "ssh": ("violence",),
 }
 
+_ATTACK: Final[Labels] = {"hate": 1, "harassment": MOSTLY, "prompt_attack": 0}
+#: Sections of our contrast sentences. What quotes or answers hate is not hate; whether it is rude was not asked.
+CONTRAST: Final[Mapping[str, Labels]] = {
+    "hateful.statements": _ATTACK,
+    "hateful.dehumanising": _ATTACK,
+    "hateful.threats": {**_ATTACK, "violence": MOSTLY},
+    "hateful.exclusion": _ATTACK,
+    "hateful.implied": {"hate": 1, "prompt_attack": 0},
+    "hateful.profane": {"hate": 1, "harassment": 1, "prompt_attack": 0},
+    "hateful.framed": _ATTACK,
+    "plain_hateful": _ATTACK,
+    "harmless.neutral": {"hate": 0, "harassment": 0, **SOBER},
+    "harmless.positive": {"hate": 0, "harassment": 0, **SOBER},
+    "harmless.negated": {"hate": 0, "prompt_attack": 0},
+    "harmless.quoted": {"hate": 0, "prompt_attack": 0},
+    "harmless.self": {"hate": 0, "harassment": RARELY, **BACKGROUND},
+    "harmless.rights": {"hate": 0, "harassment": 0, **BACKGROUND},
+    "harmless.anger_elsewhere": {"hate": 0, "prompt_attack": 0},
+    "plain_harmless": {"hate": 0, "prompt_attack": 0},
+    "rude": {"hate": 0, "harassment": 1, "prompt_attack": 0},
+    "profane_harmless": {"hate": 0, "prompt_attack": 0},
+    "ordinary": {"hate": 0, "harassment": 0, **SOBER},
+}
+
 JAILBREAK: Final[Labels] = {"prompt_attack": 1}
 
 

@@ -10,30 +10,15 @@ import csv
 import html
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import yaml
 
-from policies.engine.taxonomy import Category
 from triton_models.training.datasets import mapping
+from triton_models.training.datasets.contrast import read_contrast
+from triton_models.training.datasets.raw import Part, RawRow
 from triton_models.training.datasets.rows import DataError, Split
-
-Part = Split | Literal["train/dev", "dev/test", "train/test", "any", "small"]
-"""The part that the set itself gives a row; all but the three splits are still to be drawn (`small`: more held out)."""
-
-
-@dataclass(frozen=True, slots=True)
-class RawRow:
-    """A row as a reader found it."""
-
-    number: str  # unique within the set
-    text: str
-    locale: str
-    labels: Mapping[Category, float]
-    split: Part = "any"
-    family: str = ""  # rows of one family (a post and its counterpart) must stay on one side of a split
 
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
@@ -149,6 +134,7 @@ READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
     "ailuminate_demo": read_ailuminate,
     "jailbreaks_in_the_wild": read_jailbreaks,
     "written": read_written,
+    "contrast": read_contrast,
 }
 
 

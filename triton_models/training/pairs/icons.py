@@ -64,7 +64,7 @@ def find_icons(data: Path) -> dict[str, list[Icon]]:
     coloured = {path.stem.removeprefix("emoji_u"): path for path in sorted((data / EMOJI).rglob("emoji_u*.png"))}
     if not drawn and not coloured:
         raise PairDataError(f"{data} has neither {ICONS}/*/*.svg nor {EMOJI}/**/emoji_u*.png; see its README")
-    names = _names(data / NAMES)
+    names = names_by_language(data / NAMES)
     found: dict[str, list[Icon]] = {}
     for name, concept in concepts.items():
         icons = [_drawn(drawn[one], name, concept) for one in concept.icons if one in drawn]
@@ -108,7 +108,7 @@ def _coloured(code: str, path: Path, concept: str, known: Concept, names: Mappin
     )
 
 
-def _names(folder: Path) -> dict[str, dict[str, str]]:
+def names_by_language(folder: Path) -> dict[str, dict[str, str]]:
     """Language -> character -> its name (CLDR's `tts`)."""
     found = {}
     for path in sorted(folder.glob("*.json")):
