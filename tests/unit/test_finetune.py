@@ -195,6 +195,8 @@ def test_bad_recipes_say_why(tmp_path: Path, text: str, said: str) -> None:
         load_finetune_recipe(str(path))
     with pytest.raises(RecipeError, match="smoke, text"):
         load_finetune_recipe("nothing")
+    with pytest.raises(RecipeError, match=r"no such recipe file; shipped recipes are smoke, text$"):
+        load_finetune_recipe(str(tmp_path / "gone.yaml"))
 
 
 def test_mixtures_lie_between() -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from importlib import resources
-from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from policies.engine.taxonomy import NEVER_MODELLED, Category
-from triton_models.training.recipe import Augment, RecipeError
+from policies.engine.taxonomy import Category
+from triton_models.training.recipe import Augment, load_recipe_file, require_modelled
 from triton_models.training.unfreeze import Stage, warnings_of
 
-FOLDER = "recipes/finetune"
+FOLDER: Final = "recipes/finetune"
 
 
 class LossWeights(BaseModel):
@@ -74,25 +71,6 @@ class FinetuneRecipe(BaseModel):
 
 def load_finetune_recipe(name: str) -> FinetuneRecipe:
     """The recipe that `name` names: a YAML file, or one that is shipped; RecipeError otherwise."""
-    folder = resources.files("triton_models.training").joinpath(FOLDER)
-    shipped = sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise RecipeError(f"{path}: no such recipe file; shipped recipes are {', '.join(shipped)}")
-        text = path.read_text(encoding="utf-8")
-    elif name in shipped:
-        text = folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    else:
-        raise RecipeError(f"no recipe {name!r}; give a .yaml file or one of {', '.join(shipped)}")
-    try:
-        recipe = FinetuneRecipe.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as exc:
-        raise RecipeError(f"{name}: not YAML: {exc}") from exc
-    except ValidationError as exc:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
-        raise RecipeError(f"{name}: {problems}") from exc
-    never = NEVER_MODELLED & set(recipe.categories)
-    if never:
-        raise RecipeError(f"{name}: {', '.join(sorted(never))} is never modelled; remove it from categories")
+    recipe = load_recipe_file(name, FinetuneRecipe, FOLDER)
+    require_modelled(name, categories=recipe.categories)
     return recipe

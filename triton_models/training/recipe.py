@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policies.engine.taxonomy import NEVER_MODELLED, Category
+
+FOLDER: Final = "recipes"
+AnyRecipe = TypeVar("AnyRecipe", bound=BaseModel)
 
 
 class RecipeError(ValueError):
@@ -75,29 +81,43 @@ class Recipe(_Strict):
 
 def load_recipe(name: str) -> Recipe:
     """The recipe that `name` names: a file, or one that is shipped (`starter`); RecipeError otherwise."""
-    path = Path(name)
+    recipe = load_recipe_file(name, Recipe)
+    require_modelled(name, heads=recipe.heads, ngrams=recipe.ngrams)
+    return recipe
+
+
+def load_recipe_file(name: str, kind: type[AnyRecipe], folder: str = FOLDER) -> AnyRecipe:
+    """The `kind` of recipe that `name` names: a YAML file, or one shipped in `folder`; RecipeError otherwise."""
+    path, shipped = Path(name), shipped_recipes(folder)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
-            raise RecipeError(f"{path}: no such recipe file; shipped recipes are {', '.join(shipped_recipes())}")
+            raise RecipeError(f"{path}: no such recipe file; shipped recipes are {', '.join(shipped)}")
         text = path.read_text(encoding="utf-8")
-    elif name in shipped_recipes():
-        text = (resources.files("triton_models.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    elif name in shipped:
+        text = _package().joinpath(folder, f"{name}.yaml").read_text(encoding="utf-8")
     else:
-        raise RecipeError(f"no recipe {name!r}; give a .yaml file or one of {', '.join(shipped_recipes())}")
+        raise RecipeError(f"no recipe {name!r}; give a .yaml file or one of {', '.join(shipped)}")
     try:
-        recipe = Recipe.model_validate(yaml.safe_load(text))
+        return kind.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as exc:
         raise RecipeError(f"{name}: not YAML: {exc}") from exc
     except ValidationError as exc:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
         raise RecipeError(f"{name}: {problems}") from exc
-    never = NEVER_MODELLED & {*recipe.heads, *recipe.ngrams}
+
+
+def require_modelled(name: str, **keys: Sequence[Category]) -> None:
+    """RecipeError when a key of the recipe `name` lists a category that no model may judge."""
+    never = NEVER_MODELLED & {category for listed in keys.values() for category in listed}
     if never:
-        raise RecipeError(f"{name}: {', '.join(sorted(never))} is never modelled; remove it from heads and ngrams")
-    return recipe
+        raise RecipeError(f"{name}: {', '.join(sorted(never))} is never modelled; remove it from {' and '.join(keys)}")
 
 
-def shipped_recipes() -> tuple[str, ...]:
+def shipped_recipes(folder: str = FOLDER) -> tuple[str, ...]:
     """The names of the recipes in the package."""
-    folder = resources.files("triton_models.training") / "recipes"
-    return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))
+    items = _package().joinpath(folder).iterdir()
+    return tuple(sorted(item.name.removesuffix(".yaml") for item in items if item.name.endswith(".yaml")))
+
+
+def _package() -> Traversable:
+    return resources.files("triton_models.training")
