@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-FIELDS: Final = ("step", "stage", "harm", "distil", "prompts", "adversarial", "gradient", "rate")
-DRAWN: Final = ("harm", "distil", "prompts", "adversarial")
+DRAWN: Final = ("harm", "distil", "replay", "pairing", "confounders", "prompts", "adversarial")
+FIELDS: Final = ("step", "stage", *DRAWN, "gradient", "rate")
 
 
 class Log:
