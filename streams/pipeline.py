@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from policies import EVENT_SIGNALS, PolicyBundle, evaluate, event_signals, scan_lists
+from policies import PolicyBundle, evaluate, event_signals, scan_lists
 from policies.engine.signals import SignalSet, SignalStatus
 from policies.engine.subject import Subject
 from policies.engine.verdict import Verdict
@@ -23,8 +23,6 @@ from streams.core.outcome import DeadLetter, Decided, EventDecodeError, Fault, O
 from streams.core.subject import subject_of
 from streams.core.wire import decode_event
 from streams.ports import Clock, DeclaredDetector, Detector, PolicySource, Recorder
-
-__all__ = ["EVENT_SIGNALS", "Deps", "gather_signals", "our_fault", "process", "process_batch"]
 
 #: A record above this is decoded in a thread: copying it would hold the loop for more than a millisecond.
 LARGE_RECORD_BYTES = 512 * 1024
@@ -152,6 +150,7 @@ async def _decide(case: _Case, signals: SignalSet, bundle: PolicyBundle, deps: D
         log.exception("event.failed", event_id=case.event.event_id)
         return our_fault(case.record, "decide", exc)
     if deps.recorder is not None:
+        signals.merge(event_signals(case.subject))  # a replay reads them beside the others
         deps.recorder.record(case.subject, signals)
     case.timings_ms["decide"] = (deps.clock.monotonic() - started) * 1e3
     case.timings_ms["total"] = sum(case.timings_ms.values())
@@ -159,7 +158,6 @@ async def _decide(case: _Case, signals: SignalSet, bundle: PolicyBundle, deps: D
 
 
 def _judge(subject: Subject, signals: SignalSet, bundle: PolicyBundle) -> Verdict:
-    signals.merge(event_signals(subject))
     signals.merge(scan_lists(bundle, subject.texts, subject.locale))
     return evaluate(bundle, subject, signals)
 
