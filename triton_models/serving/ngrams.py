@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from triton_models.contract import LABELS, MAX_TEXT_CHARS
+from triton_models.serving.undisguise import undisguise
 
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.int64]
@@ -40,6 +41,11 @@ _LOOKALIKES: Final = str.maketrans(
 _LATIN: Final = re.compile(r"[a-z]")
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)  # golden ratio, as in Fibonacci hashing
 _MIXER: Final = np.uint64(0xBF58476D1CE4E5B9)  # splitmix64
+
+
+def read(text: str) -> str:
+    """What the member sees of `text`: its disguises taken off, then normalised."""
+    return normalise(undisguise(text[:MAX_TEXT_CHARS]))
 
 
 def normalise(text: str) -> str:
@@ -117,7 +123,7 @@ class Ngrams:
         out = np.full((len(texts), len(LABELS)), np.nan, dtype=np.float32)
         columns = [LABELS.index(name) for name in self.categories]
         for row, text in enumerate(texts):
-            ids = bucket_ids(normalise(text), len(self.weights), self.sizes)
+            ids = bucket_ids(read(text), len(self.weights), self.sizes)
             if len(ids):
                 summed = self.weights[ids].sum(axis=0, dtype=np.float32)
                 out[row, columns] = summed / np.sqrt(np.float32(len(ids))) + self.bias

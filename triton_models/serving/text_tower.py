@@ -19,6 +19,7 @@ from triton_models.contract import EMBEDDING_WIDTH
 from triton_models.files import digest_files
 from triton_models.parts.e5 import BLOCK, BLOCK_DTYPE, dequantise
 from triton_models.serving.sessions import open_session
+from triton_models.serving.undisguise import VERSION, undisguise
 from triton_models.serving.unigram import Unigram
 
 FloatArray = npt.NDArray[np.float32]
@@ -59,7 +60,7 @@ class TextTower:
             Unigram.load(directory / TOKENIZER),
             (words, np.load(directory / PLACES, allow_pickle=False)),
             open_session(directory / GRAPH),
-            digest_files([directory / name for name in (GRAPH, WEIGHTS, TOKENIZER, PLACES)]),
+            f"{digest_files([directory / name for name in (GRAPH, WEIGHTS, TOKENIZER, PLACES)])}-{VERSION}",
         )
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
@@ -71,8 +72,8 @@ class TextTower:
         return out
 
     def pieces(self, text: str) -> list[int]:
-        """The ids that the tower reads for `text`."""
-        return self._tokenizer.encode(text, max_pieces=MAX_TOKENS)
+        """The ids that the tower reads for `text`, its disguises taken off."""
+        return self._tokenizer.encode(undisguise(text), max_pieces=MAX_TOKENS)
 
     def _run(self, batch: Sequence[Sequence[int]]) -> FloatArray:
         lengths = np.array([len(ids) for ids in batch], dtype=np.int32)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import sparse  # type: ignore[import-untyped]  # ships no types
 from sklearn.linear_model import LogisticRegression
 
-from triton_models.serving.ngrams import DEFAULT_SIZES, Ngrams, bucket_ids, normalise
+from triton_models.serving.ngrams import DEFAULT_SIZES, Ngrams, bucket_ids, read
 
 Target = npt.NDArray[np.float64]
 
@@ -35,7 +35,7 @@ def feature_matrix(
     buckets = 1 << recipe.buckets_log2
     columns, values, ends = [], [], [0]
     for index, text in enumerate(texts):
-        ids = bucket_ids(normalise(text), buckets, recipe.sizes)
+        ids = bucket_ids(read(text), buckets, recipe.sizes)
         columns.append(ids.astype(np.int32))
         values.append(np.full(len(ids), 1.0 / np.sqrt(max(len(ids), 1)), dtype=np.float32))
         ends.append(ends[-1] + len(ids))
