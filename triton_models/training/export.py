@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from triton_models.build import write_text_tables
+from triton_models.deltas import with_deltas
 from triton_models.fill import FillPlan, fill
 from triton_models.parts import E5Model
 from triton_models.serving.image_tower import ImageTower
@@ -29,17 +30,23 @@ def export_graphs(text: E5Model, folder: Path) -> list[Path]:
 
 
 def export_release(text: E5Model, image: Mapping[str, Any], release: Path) -> float:
-    """Writes graphs and alignment into a release folder; the alignment's accuracy on classes held out (chance .005)."""
+    """Writes graphs and alignment into a release folder; the alignment's accuracy on classes held out (chance .005).
+
+    What the release's own `deltas.npz` changed in the text tower is what reads the names.
+    """
     export_graphs(text, release / "graphs")
     with tempfile.TemporaryDirectory() as folder:
-        tower = build_text_tower(text, Path(folder), "int8")  # as served, so that names and posts err alike
+        # As served, so that names and posts err alike.
+        tower = build_text_tower(text, Path(folder), "int8", source=with_deltas(release, text.array))
         _, accuracy = align_parts(image["classifier.weight"], tower.encode, release)
     return accuracy
 
 
-def build_text_tower(text: E5Model, folder: Path, precision: Precision) -> TextTower:
-    """Exports, fills and loads a text tower in `folder`."""
-    _fill(export_text_graph(text, folder, precision), text.array, folder)
+def build_text_tower(
+    text: E5Model, folder: Path, precision: Precision, *, source: Callable[[str], Any] | None = None
+) -> TextTower:
+    """Exports, fills (from `source`, or the part itself) and loads a text tower in `folder`."""
+    _fill(export_text_graph(text, folder, precision), source or text.array, folder)
     write_text_tables(text, folder)
     return TextTower.load(folder)
 

@@ -20,6 +20,7 @@ from triton_models.deltas import save_deltas
 from triton_models.parts import E5Model
 from triton_models.training.datasets import Row, build_rows
 from triton_models.training.datasets.contrast import family_of
+from triton_models.training.datasets.sample import capped, thinned
 from triton_models.training.enlarge import enlarge
 from triton_models.training.finetune import Finetuned, finetune
 from triton_models.training.finetune_losses import SCALE, FinetuneData
@@ -55,7 +56,8 @@ def run_finetune(job: FinetuneJob) -> dict[str, Any]:
     recipe = job.recipe
     with job.progress.stage("find near-duplicates", 93_000) as advance:
         rows, _ = build_rows(job.data, sets=recipe.sets, seed=recipe.seed, progress=advance)
-    train = thinned(capped([row for row in rows if row.split == "train"], recipe), recipe.max_rows, recipe.seed)
+    able = [row for row in rows if row.split == "train" and row.locale not in recipe.without_locales]
+    train = thinned(capped(able, recipe.most_per_set, recipe.seed), recipe.max_rows, recipe.seed)
     if recipe.augment is not None:
         train = enlarge(train, recipe.augment, recipe.seed)
     dev = thinned([row for row in rows if row.split == "dev"], min(DEV_ROWS, recipe.max_rows or DEV_ROWS), recipe.seed)
@@ -89,23 +91,6 @@ def run_finetune(job: FinetuneJob) -> dict[str, Any]:
 def targets_of(rows: Sequence[Row], recipe: FinetuneRecipe) -> Array:
     """`[N, C]` in the order of the recipe's categories, NaN where a row does not say."""
     return np.stack([target_of(rows, name) for name in recipe.categories], axis=1).astype(np.float32)
-
-
-def capped(rows: Sequence[Row], recipe: FinetuneRecipe) -> list[Row]:
-    """`rows` in the recipe's languages, with at most its number of each set."""
-    found: list[Row] = []
-    for name in recipe.sets:
-        own = [row for row in rows if row.source == name and row.locale not in recipe.without_locales]
-        found.extend(thinned(own, recipe.most_per_set.get(name), recipe.seed))
-    return found
-
-
-def thinned(rows: Sequence[Row], most: int | None, seed: int) -> list[Row]:
-    """At most `most` rows, drawn by the seed, in their order."""
-    if most is None or len(rows) <= most:
-        return list(rows)
-    kept = np.random.default_rng(seed).choice(len(rows), most, replace=False)
-    return [rows[index] for index in sorted(kept.tolist())]
 
 
 def _sweep(job: FinetuneJob, tuned: Finetuned, dev: Sequence[Row], captions: Captions) -> list[Mixture]:

@@ -22,7 +22,7 @@ from triton_models.serving.image_tower import ImageTower
 from triton_models.serving.joint_fusion import JointHead
 from triton_models.serving.text_tower import TextTower
 from triton_models.training.datasets import Row, build_rows
-from triton_models.training.finetune_run import thinned
+from triton_models.training.datasets.sample import thinned
 from triton_models.training.joint import JointRecipe, fit_joint, joint_data, measure_quadruples
 from triton_models.training.manifest_build import style_of
 from triton_models.training.pairs import Pair, PairPlan, build_pairs, find_icons, load_phrases, render_icon

@@ -63,6 +63,7 @@ class Recipe(_Strict):
     sets: tuple[str, ...]
     heads: tuple[Category, ...]
     ngrams: tuple[Category, ...]
+    most_per_set: dict[str, int] = {}  # set -> train rows, drawn by the seed; sets not named come whole
     augment: Augment = Augment()
     head: HeadSection = HeadSection()
     ngram: NgramSection = NgramSection()

@@ -24,6 +24,7 @@ from triton_models.training import datasets
 from triton_models.training.calibrate import Evidence, fit_fuser, join
 from triton_models.training.datasets import BuildReport, DataError, Row, build_rows
 from triton_models.training.datasets.catalog import require_training
+from triton_models.training.datasets.sample import capped
 from triton_models.training.embed import Encoder, FloatArray, embed_texts
 from triton_models.training.enlarge import enlarge
 from triton_models.training.head_fit import HeadRecipe, fit_head, with_linear
@@ -68,7 +69,8 @@ def train(job: Job) -> Trained:
     """Runs every stage that has no result yet; the same job always gives the same numbers."""
     job.work.mkdir(parents=True, exist_ok=True)
     rows, build = _rows(job)
-    train_rows = enlarge([row for row in rows if row.split == "train"], job.recipe.augment, job.recipe.seed)
+    kept = capped([row for row in rows if row.split == "train"], job.recipe.most_per_set, job.recipe.seed)
+    train_rows = enlarge(kept, job.recipe.augment, job.recipe.seed)
     _need_both_sides(train_rows, job.recipe)
     job.progress.note(f"{len(rows):,} rows, {len(train_rows):,} to train on after enlarging")
     ngrams = _ngrams(job, train_rows)
