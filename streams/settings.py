@@ -13,6 +13,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from streams.core.topics import policy_topic
+
 PositiveInt = Annotated[int, Ge(1)]
 Seconds = Annotated[float, Gt(0)]
 Share = Annotated[float, Ge(0), Le(1)]
@@ -104,8 +106,3 @@ class Settings(BaseSettings):
     def policy_topic(self, name: str) -> str:
         """The full name of a topic of the policies' side (`facts`, `strikes`, …): `policy.facts`."""
         return policy_topic(self.topic_prefix, name)
-
-
-def policy_topic(topic_prefix: str, name: str) -> str:
-    """`policy.<name>` beside topics of the standard prefix, `<prefix>policy.<name>` beside others."""
-    return f"policy.{name}" if topic_prefix == "content." else f"{topic_prefix}policy.{name}"

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from ops.local.errors import LocalStackError
 from ops.local.probe import live_brokers
-from streams.settings import policy_topic
+from streams.core.topics import policy_topic
 
 DAY_MS = 24 * 3600 * 1000
 EVENT_MAX_BYTES = 4 * 1024 * 1024  # an event with inline thumbnails; larger media go by reference

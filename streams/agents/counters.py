@@ -13,10 +13,9 @@ from streams.agents.letters import Letter
 from streams.core.counters import Tally
 from streams.core.facts import FACTS_SCHEMA, Fact, encode_facts, fact_of, key_of
 from streams.core.outcome import Decided, Outcome
-from streams.core.strikes import Strikes
+from streams.core.strikes import STRIKES_SCHEMA, Strikes
 from streams.core.wire import MSGPACK_TYPE
 
-STRIKES_SCHEMA: Final = "weir.strikes/1"
 _MSGPACK: Final = ("content-type", MSGPACK_TYPE.encode())
 _FACTS_HEADERS: Final = (("schema", FACTS_SCHEMA.encode()), _MSGPACK)
 _STRIKES_HEADERS: Final = (("schema", STRIKES_SCHEMA.encode()), _MSGPACK)

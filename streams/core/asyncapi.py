@@ -11,10 +11,22 @@ import msgspec
 
 from policies.engine.verdict import Verdict
 from streams.core.events import ContentEvent
+from streams.core.facts import FACTS_SCHEMA, Fact
 from streams.core.flagged import FLAGGED_SCHEMA, Flagged
+from streams.core.shipping import (
+    AUDIT_SCHEMA,
+    BUNDLE_SCHEMA,
+    MAX_BUNDLE_BYTES,
+    POINTER_SCHEMA,
+    SIGNATURE_HEADER,
+    AuditEntry,
+    Pointer,
+)
+from streams.core.strikes import STRIKES_SCHEMA, Strike
+from streams.core.topics import TOPICS, Direction, Topic
 from streams.core.wire import EVENT_SCHEMA, JSON_TYPE, MSGPACK_TYPE, VERDICT_SCHEMA
 
-VERSION: Final = "1.0.0"  # major of the schemas `weir.*/1`
+VERSION: Final = "1.1.0"  # major of the schemas `weir.*/1`
 
 _TEXT: Final = {"type": "string"}
 _TRACE: Final = {"traceparent": {"type": "string", "description": "W3C trace context, when the producer sent one"}}
@@ -24,6 +36,11 @@ _OURS: Final = {
     "weir-timings-ms": {"type": "string", "description": "JSON object: milliseconds of each stage"},
     "weir-source": {"type": "string", "description": "topic/partition/offset of the event"},
 }
+_SIGNED: Final = {
+    SIGNATURE_HEADER: {"type": "string", "description": "HMAC-SHA256 of the value, when the deployment has a key"}
+}
+_TEXT_KEY: Final = {"kafka": {"key": _TEXT, "bindingVersion": "0.5.0"}}
+_BYTES_KEY: Final = {"kafka": {"key": {"type": "string", "format": "binary"}, "bindingVersion": "0.5.0"}}
 _DEAD: Final = {
     **{
         f"__connect.errors.{name}": _TEXT
@@ -52,22 +69,9 @@ _DEAD: Final = {
     },
 }
 
-#: Topic -> (what it is, key, message name or None while no release writes or reads it, direction as Weir sees it).
-_TOPICS: Final[dict[str, tuple[str, str, str | None, str]]] = {
-    "incoming": ("What platforms publish and Weir judges.", "author id, else content id", "ContentEvent", "receive"),
-    "verdicts": ("One verdict for every event, allowed ones too.", "content id", "Verdict", "send"),
-    "flagged": ("Verdicts above allow, with what a reviewer needs.", "content id", "Flagged", "send"),
-    "novel": ("Novel-harm candidates. Reserved: no release writes it yet.", "cluster or content id", None, "send"),
-    "feedback": ("Reviewers' decisions. Reserved: no release reads it yet.", "content id", None, "receive"),
-    "deadletter": ("Records that could not be judged, untouched.", "the original key", "DeadLetter", "send"),
-}
-
 
 def document(prefix: str = "content.") -> dict[str, Any]:
-    """The document, with topics under `prefix`."""
-    _, schemas = msgspec.json.schema_components(
-        (ContentEvent, Verdict, Flagged), ref_template="#/components/schemas/{name}"
-    )
+    """The document, with topics under `prefix` and the policies' beside them."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -81,36 +85,51 @@ def document(prefix: str = "content.") -> dict[str, Any]:
             ),
         },
         "defaultContentType": MSGPACK_TYPE,
-        "channels": {name: _channel(f"{prefix}{name}", *topic[:3]) for name, topic in _TOPICS.items()},
+        "channels": {topic.channel: _channel(topic, prefix) for topic in TOPICS},
         "operations": {
-            f"{direction}{name.capitalize()}": _operation(name, direction, message)
-            for name, (_, _, message, direction) in _TOPICS.items()
-            if message
+            f"{direction}{topic.channel[0].upper()}{topic.channel[1:]}": _operation(topic, direction)
+            for topic in TOPICS
+            if topic.messages
+            for direction in topic.directions
         },
-        "components": {"messages": _messages(), "schemas": schemas},
+        "components": {"messages": _messages(), "schemas": _schemas()},
     }
 
 
-def _channel(address: str, what: str, key: str, message: str | None) -> dict[str, Any]:
-    channel: dict[str, Any] = {"address": address, "description": f"{what} Keyed by {key}."}
-    if message:
-        channel["messages"] = {message: {"$ref": f"#/components/messages/{message}"}}
-    return channel
+def _channel(topic: Topic, prefix: str) -> dict[str, Any]:
+    tags = [*(["policies"] if topic.of_policies else []), *([] if topic.messages else ["reserved"])]
+    channel: dict[str, Any] = {
+        "address": topic.address(prefix),
+        "description": f"{topic.what} Keyed by {topic.key}." if topic.key else topic.what,
+        "tags": [{"name": tag} for tag in tags],
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in topic.messages},
+    }
+    return {name: value for name, value in channel.items() if value}
 
 
-def _operation(channel: str, direction: str, message: str | None) -> dict[str, Any]:
+def _operation(topic: Topic, direction: Direction) -> dict[str, Any]:
     return {
         "action": direction,
-        "channel": {"$ref": f"#/channels/{channel}"},
-        "messages": [{"$ref": f"#/channels/{channel}/messages/{message}"}],
+        "channel": {"$ref": f"#/channels/{topic.channel}"},
+        "messages": [{"$ref": f"#/channels/{topic.channel}/messages/{name}"} for name in topic.messages],
     }
+
+
+def _schemas() -> dict[str, Any]:
+    kinds = (ContentEvent, Verdict, Flagged, Pointer, AuditEntry, Fact, Strike)
+    _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    for kind in (Fact, Strike):  # they travel as arrays: the places get the fields' names
+        for name, place in zip(kind.__struct_encode_fields__, schemas[kind.__name__]["prefixItems"], strict=True):
+            place["title"] = name
+    return schemas
 
 
 def _messages() -> dict[str, Any]:
+    judged = {**_TRACE, **_OURS}
     return {
         "ContentEvent": _message("ContentEvent", EVENT_SCHEMA, _TRACE, required=()),
-        "Verdict": _message("Verdict", VERDICT_SCHEMA, {**_TRACE, **_OURS}, required=("schema", "content-type")),
-        "Flagged": _message("Flagged", FLAGGED_SCHEMA, {**_TRACE, **_OURS}, required=("schema", "content-type")),
+        "Verdict": _message("Verdict", VERDICT_SCHEMA, judged),
+        "Flagged": _message("Flagged", FLAGGED_SCHEMA, judged),
         "DeadLetter": {
             "name": "DeadLetter",
             "summary": "The original key, bytes and headers, and why.",
@@ -118,15 +137,33 @@ def _messages() -> dict[str, Any]:
             "headers": {"type": "object", "properties": _DEAD, "required": ["weir-code", "weir-fault"]},
             "payload": {"description": "the bytes as they came; null for a record without a value"},
         },
+        "Bundle": {
+            **_message("Bundle", BUNDLE_SCHEMA, {}, required=("schema",)),
+            "contentType": "application/zlib",
+            "payload": {
+                "description": "zlib of a msgpack map of paths to the files' bytes; "
+                f"at most {MAX_BUNDLE_BYTES // 2**20} MiB when unpacked, and the files' hash is the key's"
+            },
+        },
+        "Pointer": _message("Pointer", POINTER_SCHEMA, _SIGNED, required=("schema",)),
+        "AuditEntry": {**_message("AuditEntry", AUDIT_SCHEMA, {}), "contentType": JSON_TYPE, "bindings": {}},
+        "Facts": {**_message("Facts", FACTS_SCHEMA, {}), "payload": _many("Fact")},
+        "Strikes": {**_message("Strikes", STRIKES_SCHEMA, {}), "payload": _many("Strike"), "bindings": _BYTES_KEY},
     }
 
 
-def _message(name: str, schema: str, headers: dict[str, Any], *, required: tuple[str, ...]) -> dict[str, Any]:
+def _many(name: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+
+
+def _message(
+    name: str, schema: str, headers: dict[str, Any], *, required: tuple[str, ...] = ("schema", "content-type")
+) -> dict[str, Any]:
     named = {"schema": {"type": "string", "examples": [schema]}, "content-type": {"type": "string"}}
     return {
         "name": name,
         "contentType": MSGPACK_TYPE,
         "headers": {"type": "object", "properties": {**named, **headers}, "required": list(required)},
         "payload": {"$ref": f"#/components/schemas/{name}"},
-        "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
+        "bindings": _TEXT_KEY,
     }

@@ -11,6 +11,8 @@ import msgspec
 
 from streams.core.facts import Fact
 
+STRIKES_SCHEMA: Final = "weir.strikes/1"
+
 #: The newest strikes of an author that are kept. The 65th newest weighs next to nothing.
 MAX_STRIKES: Final = 64
 MAX_AGE_S: Final = 365 * 86_400.0

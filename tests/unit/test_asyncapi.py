@@ -7,13 +7,34 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import streams.core.asyncapi
+from ops.local.topics import standard_topics
+from streams.adapters.policy_shipping import _audit_headers
+from streams.agents.counters import Ledger
 from streams.agents.letters import Stamp, Topics, letters
 from streams.core.asyncapi import document
+from streams.core.counters import Tally
+from streams.core.events import Author
+from streams.core.facts import Fact
 from streams.core.outcome import DeadLetter, Fault
-from tests.factories import a_decision, a_record
+from streams.core.shipping import Pointer, encode_pointer
+from streams.core.strikes import Strike, Strikes
+from tests.factories import a_decision, a_record, an_event
 
 FILE = Path(streams.core.asyncapi.__file__).parents[1] / "asyncapi.json"
+
+
+class AllThere:
+    """A memory whose topics exist."""
+
+    writable = True
+
+    def assigned(self) -> None:
+        """Nothing to read back."""
+
+
 TOPICS = Topics("content.verdicts", "content.flagged", "content.deadletter")
 
 
@@ -44,14 +65,23 @@ def test_every_reference_leads_somewhere() -> None:
             node = node[step]
 
 
-def test_every_topic_of_the_contract_is_a_channel() -> None:
-    """With its address; the reserved ones say so and carry no message."""
-    channels = document("eu.")["channels"]
-    assert [channel["address"] for channel in channels.values()] == [
-        f"eu.{name}" for name in ("incoming", "verdicts", "flagged", "novel", "feedback", "deadletter")
-    ]
-    for name, channel in channels.items():
-        assert ("messages" in channel) != ("Reserved" in channel["description"]), name
+@pytest.mark.parametrize("prefix", ["content.", "eu."])
+def test_every_topic_that_is_created_is_a_channel(prefix: str) -> None:
+    """With its address, the policies' side too; and no channel is a topic that nobody creates."""
+    addresses = [channel["address"] for channel in document(prefix)["channels"].values()]
+    assert sorted(addresses) == sorted(topic.name for topic in standard_topics(prefix))
+
+
+def test_reserved_topics_say_so() -> None:
+    """By a tag that tools read, and in words; they carry no message and nothing is done with them."""
+    whole = document()
+    reserved = {name for name, channel in whole["channels"].items() if {"name": "reserved"} in channel.get("tags", [])}
+    assert reserved == {"novel", "feedback"}
+    assert reserved.isdisjoint(
+        operation["channel"]["$ref"].split("/")[-1] for operation in whole["operations"].values()
+    )
+    for name, channel in whole["channels"].items():
+        assert ("messages" not in channel) == ("Reserved" in channel["description"]) == (name in reserved), name
 
 
 def test_every_operation_belongs_to_a_channel_and_its_message() -> None:
@@ -74,3 +104,30 @@ def test_every_header_that_is_written_is_described() -> None:
             written = {header for header, _ in letter.headers}
             assert written <= set(described["properties"])
             assert set(described["required"]) <= written
+
+
+def test_every_header_of_the_policies_topics_is_described() -> None:
+    """A signed pointer, an entry of the audit, and what counters write down."""
+    ledger = Ledger(Tally(10), Strikes(), AllThere(), facts="policy.facts", strikes_topic="policy.strikes")
+    event = an_event(author=Author(id="ann"))
+    noted = ledger.letters([a_decision("block", event=event)])
+    assert [letter.topic for letter in noted] == ["policy.facts", "policy.strikes"]
+    written = {
+        "Pointer": encode_pointer(Pointer("h", 1, 0.0, "ann", "why"), b"key")[1],
+        "AuditEntry": _audit_headers(),
+        "Facts": noted[0].headers,
+        "Strikes": noted[1].headers,
+    }
+    messages = document()["components"]["messages"]
+    for name, headers in written.items():
+        described = messages[name]["headers"]
+        assert set(described["required"]) <= dict(headers).keys() <= set(described["properties"]), name
+        assert dict(headers)["schema"].decode() in described["properties"]["schema"]["examples"]
+
+
+def test_values_that_travel_as_arrays_name_their_places() -> None:
+    """The order on the wire is the order in the document."""
+    schemas = document()["components"]["schemas"]
+    for kind in (Fact, Strike):
+        places = schemas[kind.__name__]["prefixItems"]
+        assert [place["title"] for place in places] == list(kind.__struct_fields__)
