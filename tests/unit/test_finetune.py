@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import json
 import signal
 import subprocess
 import sys
@@ -14,13 +16,19 @@ import torch
 
 from tests.towers_factory import write_e5
 from tests.training_factory import write_data
+from triton_models.deltas import SIZE
 from triton_models.parts import E5Model, read_e5
 from triton_models.parts.text_rules import PREFIX
 from triton_models.parts.tokenizer import build_tokenizer
-from triton_models.training.finetune import Finetuned, FinetuneData, finetune
+from triton_models.training.datasets import Row
+from triton_models.training.datasets.sample import capped, thinned
+from triton_models.training.finetune import Finetuned, finetune, runs_in_half
+from triton_models.training.finetune_log import Log
+from triton_models.training.finetune_losses import SCALE, FinetuneData
 from triton_models.training.finetune_recipe import FinetuneRecipe, LossWeights, load_finetune_recipe
-from triton_models.training.finetune_run import FinetuneJob, run_finetune
+from triton_models.training.finetune_run import FinetuneJob, mean_auroc, run_finetune, targets_of
 from triton_models.training.interpolate import Mixture, choose, mix, sweep
+from triton_models.training.pairs.icons import NAMES
 from triton_models.training.progress import Silent
 from triton_models.training.recipe import RecipeError
 from triton_models.training.text_layers import TextLayers, store_hidden
@@ -56,10 +64,10 @@ from pathlib import Path
 from tests.unit import test_finetune as own
 from triton_models.training import finetune as module
 take = module._Run.take
-def dying(self, step, store, data):
+def dying(self, step):
     if step.number == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
-    return take(self, step, store, data)
+    return take(self, step)
 module._Run.take = dying
 own.run(Path(sys.argv[1]))
 """
@@ -215,7 +223,7 @@ def test_the_choice_keeps_what_must_stay() -> None:
 
 
 def test_a_whole_run_writes_a_release(tmp_path: Path) -> None:
-    """From a data folder to deltas and record: a mixture of the sweep, only changed layers, as fp16."""
+    """From a data folder to deltas and record: a mixture of the sweep, only changed layers, in int8 steps."""
     data = write_data(tmp_path / "data")
     recipe = RECIPE.model_copy(update={"max_rows": 24, "stages": RECIPE.stages[1:2]})
     job = FinetuneJob(a_model(tmp_path), data, tmp_path, tmp_path / "release", recipe, Silent())
@@ -224,5 +232,132 @@ def test_a_whole_run_writes_a_release(tmp_path: Path) -> None:
     with np.load(tmp_path / "release" / "deltas.npz") as saved:
         assert {name.split(".")[0] for name in saved.files} == {"l2", "l3"}
         assert saved["l3.q.w"].shape == (384, 384)
-        assert saved["l3.q.w"].dtype == np.float16
+        assert saved["l3.q.w"].dtype == np.int8
+        assert saved[f"l3.q.w{SIZE}"].shape == (384, 1)
+        assert saved[f"l3.q.b{SIZE}"].dtype == np.float32
+        assert {name.removesuffix(SIZE) for name in saved.files} == {n for n in saved.files if not n.endswith(SIZE)}
     assert (tmp_path / "release" / "finetune.json").is_file()
+
+
+def test_every_loss_is_in_the_log(tmp_path: Path) -> None:
+    """Replay, pairing and confounders are logged: the two of families from the first stage, replay once layers move."""
+    losses = LossWeights(harm=1.0, distil=0.0, replay=1.0, pairing=0.5, confounders=0.5)
+    recipe = RECIPE.model_copy(update={"losses": losses, "stages": RECIPE.stages[:2]})
+    plain = some_data()
+    families = [f"f{number // 4}" if number < 32 else None for number in range(len(plain.texts))]
+    data = FinetuneData(plain.texts, plain.targets, families, replay=("hello", "world hello", "ab world"))
+    finetune(a_model(tmp_path), data, recipe, tmp_path, Silent())
+    lines = Log(tmp_path / f"finetune-{recipe.key}.csv").read()
+    heads, moving = ([line for line in lines if line["stage"] == stage] for stage in ("0", "1"))
+    assert {line["replay"] for line in heads} == {""}
+    assert all(line["replay"] for line in moving)
+    for name in ("replay", "pairing", "confounders"):
+        assert max(float(line[name]) for line in lines if line[name]) > 0, name
+    assert {line["distil"] for line in lines} == {""}  # a loss of weight 0 is not computed
+
+
+def test_pairs_are_held_together(tmp_path: Path) -> None:
+    """With a heavy pairing loss, texts of one family and one label end up with logits nearer to each other."""
+    plain = some_data()
+    families = [f"f{number % 4}" for number in range(len(plain.texts))]
+    data = FinetuneData(plain.texts, plain.targets, families)
+    gaps = []
+    for weight in (0.0, 20.0):
+        stages = (Stage(share=0.0, epochs=4, learning_rate=1e-2),)
+        recipe = RECIPE.model_copy(update={"losses": LossWeights(distil=0, pairing=weight), "stages": stages})
+        gaps.append(mean_gap(finetune(a_model(tmp_path), data, recipe, tmp_path, Silent()), data, tmp_path))
+    assert gaps[1] < 0.9 * gaps[0]
+
+
+def mean_gap(tuned: Finetuned, data: FinetuneData, work: Path) -> float:
+    """How far apart the logits of two rows of a family with the same labels are, on the average."""
+    model = a_model(work)
+    store = store_hidden(model, data.texts, 4, work, most=128)
+    with torch.no_grad():
+        vectors = TextLayers(model, 4)(*store.batch(range(len(data.texts)))).numpy()
+    logits = SCALE * vectors @ tuned.head_weight.T
+    same = [
+        np.abs(logits[left] - logits[right]).mean()
+        for left, right in itertools.combinations(range(len(data.texts)), 2)
+        if data.families[left] == data.families[right] and (data.targets[left] == data.targets[right]).all()
+    ]
+    return float(np.mean(same))
+
+
+def test_half_precision_is_asked_for_by_the_recipe() -> None:
+    """float32 unless the recipe says otherwise; `auto` is what this processor can do."""
+    assert not runs_in_half("fp32")
+    assert runs_in_half("bf16")
+    assert runs_in_half("auto") in {True, False}
+
+
+def row(number: int, source: str, locale: str) -> Row:
+    """A train row."""
+    return Row(f"{source}:{number}", f"text {number}", locale, source, "train", {"hate": 1.0})
+
+
+def test_sets_are_capped() -> None:
+    """Each set gives at most its number, drawn by the seed and in order; a set not named comes whole."""
+    rows = [row(number, source, "en") for source in ("b", "a") for number in range(20)]
+    kept = capped(rows, {"a": 7}, seed=3)
+    assert [one.source for one in kept] == ["b"] * 20 + ["a"] * 7
+    numbers = [int(one.id.split(":")[1]) for one in kept if one.source == "a"]
+    assert numbers == sorted(set(numbers))
+    assert capped(rows, {"a": 7}, seed=3) == kept
+    assert capped(rows, {"a": 7}, seed=4) != kept
+
+
+class Enough(Exception):  # noqa: N818 - it stops the run where the test has seen what it came for
+    """Carries what would have been trained on."""
+
+
+def test_what_is_trained_on_is_what_the_recipe_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Languages left out are not there, a set's cap holds, families and captions come along."""
+    data = write_data(tmp_path / "data")
+    names = tmp_path / "data" / NAMES
+    names.mkdir(parents=True)
+    entries = {chr(0x1F600 + n): {"tts": [f"face {n}"]} for n in range(40)}
+    (names / "en.json").write_text(json.dumps({"annotations": {"annotations": entries}}), encoding="utf-8")
+    seen: list[FinetuneData] = []
+
+    def stop(_model: E5Model, given: FinetuneData, *_rest: object) -> Finetuned:
+        seen.append(given)
+        raise Enough
+
+    monkeypatch.setattr("triton_models.training.finetune_run.finetune", stop)
+    sets = {"sets": ("davidson", "germeval2018_de", "contrast"), "most_per_set": {"davidson": 9, "contrast": 50}}
+    recipe = RECIPE.model_copy(update={**sets, "without_locales": ("de", "zh")})
+    with pytest.raises(Enough):
+        run_finetune(FinetuneJob(a_model(tmp_path), data, tmp_path, tmp_path / "out", recipe, Silent()))
+    (given,) = seen
+    assert len(given.texts) == len(given.targets) == len(given.families) == 9 + 50
+    families = [family for family in given.families if family is not None]
+    assert len(families) == 50
+    assert not {family.split("/")[0] for family in families} & {"de", "zh"}
+    assert set(given.replay) < {f"face {n}" for n in range(40)}
+    assert given.replay
+
+
+def test_thinning_draws_without_repeating() -> None:
+    """No more than asked, none twice, in their order; fewer rows than that stay as they are."""
+    rows = [row(number, "a", "en") for number in range(20)]
+    drawn = thinned(rows, 5, seed=3)
+    assert len(drawn) == 5
+    assert drawn == [one for one in rows if one in drawn]
+    assert thinned(rows, 20, seed=3) == thinned(rows, None, seed=3) == rows
+
+
+def test_targets_say_nan_where_nobody_asked() -> None:
+    """A column per category in the recipe's order."""
+    found = targets_of([row(0, "a", "en"), row(1, "a", "en")], RECIPE)
+    assert found.shape == (2, 2)
+    assert found[:, 0].tolist() == [1.0, 1.0]
+    assert np.isnan(found[:, 1]).all()
+
+
+def test_the_mean_auroc_leaves_out_what_cannot_be_measured() -> None:
+    """A category with one side only, or with shares in place of answers, does not count; none at all is NaN."""
+    targets = np.array([[1, 1, 0.85], [0, 1, 0.2], [1, 1, np.nan], [0, 1, 0.85]], dtype=np.float32)
+    scores = np.array([[2, 0, 0], [1, 1, 1], [3, 2, 2], [0, 3, 3]], dtype=np.float32)
+    assert mean_auroc(targets, scores) == 1.0
+    assert np.isnan(mean_auroc(targets[:, 1:], scores[:, 1:]))
