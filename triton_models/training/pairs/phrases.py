@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Final, Literal
 
@@ -29,7 +30,7 @@ class Family(_Strict):
     instead: tuple[str, ...] = Field(min_length=1)
     joint: tuple[tuple[str, ...], ...] = Field(min_length=3)
     explicit: tuple[tuple[str, ...], ...] = Field(min_length=2)
-    more: tuple[str, ...] = ()  # English, train only
+    more: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # language -> `joint` sentences, train only
 
 
 class Phrases(_Strict):
@@ -38,7 +39,7 @@ class Phrases(_Strict):
     languages: tuple[str, ...] = Field(min_length=1)
     families: dict[str, Family]
     neutral: tuple[tuple[str, ...], ...] = Field(min_length=3)
-    more_neutral: tuple[str, ...] = ()  # English, train only
+    more_neutral: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # language -> sentences, train only
 
     @model_validator(mode="after")
     def _complete(self) -> Phrases:
@@ -51,6 +52,28 @@ class Phrases(_Strict):
                     raise ValueError(
                         f"{name}[{number}] has not one sentence in each of {len(self.languages)} languages"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _further_is_for_training(self) -> Phrases:
+        """Further sentences are in training languages, each only once, and none is held out for dev or test."""
+        places: dict[str, str] = {}
+        held = {_bare(one) for one in self.held_out()}
+        for name, language, sentences in self._all_further():
+            where = f"{name}.{language}"
+            if language not in self.languages_of("train"):
+                raise ValueError(f"{where}: further sentences are for training, and {language} is no training language")
+            if not sentences:
+                raise ValueError(f"{where} is empty; leave the language out instead")
+            for number, sentence in enumerate(sentences):
+                bare = _bare(sentence)
+                if not bare:
+                    raise ValueError(f"{where}[{number}] is blank")
+                if bare in held:
+                    raise ValueError(f"{where}[{number}] is held out for dev or test: {sentence!r}")
+                if bare in places:
+                    raise ValueError(f"{where}[{number}] stands in {places[bare]} already: {sentence!r}")
+                places[bare] = f"{where}[{number}]"
         return self
 
     def usable(self, family: str | None, kind: Kind, split: Split) -> tuple[int, ...]:
@@ -69,20 +92,40 @@ class Phrases(_Strict):
         return self._sentences(family, kind)[number][self.languages.index(language)]
 
     def further(self, family: str | None, kind: Kind, split: Split, language: str) -> tuple[str, ...]:
-        """Further sentences that a post in `language` may use: English ones, in train only."""
-        if split != "train" or language != "en" or kind == "explicit":
+        """Further sentences that a post in `language` may use, in train only."""
+        if split != "train" or kind == "explicit":
             return ()
-        return self.more_neutral if family is None else self.families[family].more
+        return (self.more_neutral if family is None else self.families[family].more).get(language, ())
+
+    def held_out(self) -> Iterator[str]:
+        """Every sentence of dev and test, in all languages."""
+        kinds: tuple[tuple[str | None, Kind], ...] = ((None, "neutral"),)
+        kinds += tuple((name, kind) for name in self.families for kind in ("joint", "explicit"))
+        for family, kind in kinds:
+            for split in ("dev", "test"):
+                for number in self.usable(family, kind, split):
+                    yield from self._sentences(family, kind)[number]
 
     def languages_of(self, split: Split) -> tuple[str, ...]:
         """The languages that a split uses; test has them all, the held-out ones too."""
         return tuple(one for one in self.languages if split == "test" or one not in HELD_OUT_LANGUAGES)
+
+    def _all_further(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Where a list of further sentences stands, its language, and the list."""
+        for name, family in self.families.items():
+            yield from ((f"{name}.more", language, sentences) for language, sentences in family.more.items())
+        yield from (("more_neutral", language, sentences) for language, sentences in self.more_neutral.items())
 
     def _sentences(self, family: str | None, kind: Kind) -> tuple[tuple[str, ...], ...]:
         if family is None:
             return self.neutral
         own = self.families[family]
         return own.joint if kind == "joint" else own.explicit
+
+
+def _bare(sentence: str) -> str:
+    """A sentence without case and outer space, for comparing."""
+    return sentence.strip().casefold()
 
 
 def load_phrases() -> Phrases:

@@ -26,9 +26,14 @@ from triton_models.training.pairs.phrases import Family, Kind, Phrases
 Corner = Literal["11", "10", "01", "00", "T"]
 JOINT_SEVERITY: Final = 4
 TEXT_SEVERITY: Final = 5
-STYLES: Final = 8
+STYLES: Final = 16
 """Renderings of each icon; fewer than posts, so that a picture is seen with many sentences and is stored once."""
-ENGLISH_SHARE: Final = 0.25
+SAME_KIND_SHARE: Final = 0.5
+"""How often the harmless picture is of the harmful one's kind, icon or emoji: emoji are coloured and mostly harmless,
+and colour should be no sign."""
+ENGLISH_SHARE: Final = 0.1
+"""Of the training posts, beyond English's part as one of ten languages. It has twice as many sentences as any other, so
+with this every sentence is drawn about as often."""
 NAMED_SHARE: Final = 0.35
 """How often a neutral sentence is the picture's own name where one is known in the language: captions are neutral."""
 
@@ -100,7 +105,8 @@ class _Maker:
     def quadruple(self, number: int) -> Iterator[Pair]:
         """The four posts of one quadruple."""
         language = self._language()
-        harmful, harmless = self._rng.choice(self._shows), self._rng.choice(self._instead)
+        harmful = self._rng.choice(self._shows)
+        harmless = self._harmless_beside(harmful)
         pointing, template = self._sentence("joint", language)
         plain, neutral = self._neutral(language, (harmful, harmless))
         group = f"pairs/{self._split}/{self._name}-{number}"
@@ -114,6 +120,11 @@ class _Maker:
         for corner, icon, text, made_from in corners:
             yield self._pair(group, corner, language, (text, made_from), (icon, styles[icon.name]))
 
+    def _harmless_beside(self, harmful: Icon) -> Icon:
+        """A harmless picture for a quadruple, half the time drawn as the harmful one is."""
+        alike = [icon for icon in self._instead if icon.path.suffix == harmful.path.suffix]
+        return self._rng.choice(alike if alike and self._rng.random() < SAME_KIND_SHARE else self._instead)
+
     def explicit(self, number: int) -> Pair:
         """A post whose sentence is harmful with any picture."""
         language = self._language()
@@ -123,7 +134,7 @@ class _Maker:
         return self._pair(group, "T", language, self._sentence("explicit", language), shown)
 
     def _language(self) -> str:
-        """A language of the split; in train English, which has most sentences, in a quarter of the posts."""
+        """A language of the split; in train English, which has most sentences, more often than the others."""
         if self._split == "train" and self._rng.random() < ENGLISH_SHARE:
             return "en"
         return self._rng.choice(self._languages)
