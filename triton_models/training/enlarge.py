@@ -1,23 +1,26 @@
-"""Makes more train rows out of train rows: disguised copies, long ordinary texts, pieces of long prompts.
+"""Makes more train rows out of train rows: changed copies, long ordinary texts, pieces of long prompts.
 
-Pure and seeded. Only `train` rows go in and come out; the disguises themselves are in `augment.py`.
+Pure and seeded. Only `train` rows go in and come out; the changes themselves are in the package `augment`. Every kind
+of copy draws from its own generator, by row: a share that is raised changes none of the other kinds' copies.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from triton_models.training.augment import disguise
+from triton_models.training.augment import disguise, frame, mix, roman_locale, romanise
 from triton_models.training.datasets import Row
 from triton_models.training.datasets.mapping import MOSTLY
 from triton_models.training.recipe import Augment
 
 DISGUISED_CHARS: Final = 160
-"""Longer texts are not copied in disguise: it costs several times the tokens, and the trick is the same."""
+"""Longer texts are not copied, in disguise or otherwise: it costs several times the tokens for the same trick."""
 PIECE_CHARS: Final = (80, 500)
 LONG_CHARS: Final = (400, 3000)
+Change = Callable[[Row, random.Random], tuple[str, str, str]]
+"""A row -> the changed text, the name of what was done, the locale of the changed text."""
 _JAILBREAKS: Final = "jailbreaks_in_the_wild"
 
 
@@ -28,6 +31,9 @@ def enlarge(rows: Sequence[Row], augment: Augment, seed: int) -> list[Row]:
     out.extend(_disguised(rows, augment.disguised_share, seed))
     out.extend(_pieces(rows, augment.jailbreak_pieces, rng))
     out.extend(_ordinary_long(rows, augment.ordinary_long, rng))
+    out.extend(_changed(rows, augment.romanised_share, f"{seed}:romanised", _romanised))
+    out.extend(_changed(rows, augment.mixed_share, f"{seed}:mixed", _mixed))
+    out.extend(_changed(rows, augment.framed_share, f"{seed}:framed", _framed))
     return out
 
 
@@ -38,6 +44,29 @@ def _disguised(rows: Sequence[Row], share: float, seed: int) -> Iterator[Row]:
             text, name = disguise(row.text, f"{seed}:{row.id}:disguise")
             if text != row.text:
                 yield _copy(row, f"{row.id}~{name}", text)
+
+
+def _changed(rows: Sequence[Row], share: float, seed: str, change: Change) -> Iterator[Row]:
+    """Copies of about `share` of the rows that `change` can change."""
+    for row in rows if share > 0 else ():
+        rng = random.Random(f"{seed}:{row.id}")  # noqa: S311 - a repeatable choice, by row
+        if rng.random() < share and len(row.text) <= DISGUISED_CHARS:
+            text, name, locale = change(row, rng)
+            if text != row.text:
+                yield Row(f"{row.id}~{name}", text, locale, row.source, "train", row.labels)
+
+
+def _romanised(row: Row, rng: random.Random) -> tuple[str, str, str]:
+    return romanise(row.text, row.locale, rng=rng), "romanised", roman_locale(row.locale)
+
+
+def _mixed(row: Row, rng: random.Random) -> tuple[str, str, str]:
+    text, name = mix(row.text, row.locale, rng=rng)
+    return text, f"mixed-{name}", row.locale
+
+
+def _framed(row: Row, rng: random.Random) -> tuple[str, str, str]:
+    return frame(row.text, row.locale, rng=rng), "framed", row.locale
 
 
 def _pieces(rows: Sequence[Row], count: int, rng: random.Random) -> Iterator[Row]:

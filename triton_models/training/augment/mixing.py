@@ -143,7 +143,9 @@ def _exchange(text: str, table: tuple[str, str], rng: random.Random, said: Calla
             continue
         if one.group()[0].isupper() and one.start() == 0:
             new = new[0].upper() + new[1:]
-        spaced = f" {new} " if table[1] in _UNSPACED else new
-        out += text[at : one.start()] + spaced
+        out += text[at : one.start()]
+        if table[1] in _UNSPACED:
+            new = f"{new} " if out.endswith(" ") else f" {new} "
+        out += new
         at = one.end()
     return (out + text[at:]).strip() if table[1] in _UNSPACED else out + text[at:]

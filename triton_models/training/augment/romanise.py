@@ -116,15 +116,16 @@ def _arabic_word(word: str, letters: Habit, filler: str) -> str:
 
 _write_greek = _letters(scripts.GREEK)
 
+_DEVANAGARI: Final = re.compile("[\u0904-\u0939\u0950]")
 _CYRILLIC: Final = re.compile("[\u0400-\u04ff]")
 _WRITERS: Final[Mapping[str, tuple[re.Pattern[str], Callable[[str, random.Random], str]]]] = {
     # Each with the other's letters too: people mix the keyboards.
     "ru": (_CYRILLIC, _letters({**scripts.UKRAINIAN, **scripts.RUSSIAN})),
     "uk": (_CYRILLIC, _letters({**scripts.RUSSIAN, **scripts.UKRAINIAN})),
     "el": (re.compile("[\u0370-\u03ff\u1f00-\u1fff]"), _greek),
-    "ar": (re.compile("[\u0620-\u064a]"), _arabic),
-    "hi": (re.compile("[\u0904-\u0939]"), roman_hindi),
-    "mr": (re.compile("[\u0904-\u0939]"), roman_hindi),
-    "ne": (re.compile("[\u0904-\u0939]"), roman_hindi),
-    "ja": (re.compile("[\u3041-\u30ff\uff66-\uff9d]"), roman_japanese),
+    "ar": (re.compile("[\u0620-\u064a\u0671-\u06d3]"), _arabic),
+    "hi": (_DEVANAGARI, roman_hindi),
+    "mr": (_DEVANAGARI, roman_hindi),
+    "ne": (_DEVANAGARI, roman_hindi),
+    "ja": (re.compile("[\u3041-\u30ff\u4e00-\u9fff\uff66-\uff9d]"), roman_japanese),
 }
