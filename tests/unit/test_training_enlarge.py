@@ -12,7 +12,7 @@ from triton_models.training.enlarge import DISGUISED_CHARS, enlarge
 from triton_models.training.recipe import Augment, load_recipe, shipped_recipes
 
 SENTENCE = "Nobody expected the martians to arrive before breakfast on Tuesday"
-NOTHING = {"disguised_share": 0.0, "ordinary_long": 0, "jailbreak_pieces": 0}
+NOTHING = Augment(disguised_share=0.0, ordinary_long=0, jailbreak_pieces=0)
 #: What the rows below came to before there were romanised, mixed and framed copies.
 BEFORE = "122b1159a489e278"
 
@@ -60,8 +60,8 @@ def test_new_copies_come_after_the_old_and_change_none() -> None:
 
 def test_one_share_changes_no_other_kind() -> None:
     """Framed copies are the same rows whether or not there are mixed ones."""
-    framed = enlarge(rows(), Augment(**NOTHING, framed_share=0.3), seed=5)[60:]
-    both = enlarge(rows(), Augment(**NOTHING, framed_share=0.3, mixed_share=0.7), seed=5)[60:]
+    framed = enlarge(rows(), NOTHING.model_copy(update={"framed_share": 0.3}), seed=5)[60:]
+    both = enlarge(rows(), NOTHING.model_copy(update={"framed_share": 0.3, "mixed_share": 0.7}), seed=5)[60:]
     assert [row for row in both if row.id.endswith("~framed")] == framed
 
 
@@ -78,7 +78,7 @@ def test_copies_keep_labels_and_say_what_was_done(
 ) -> None:
     """About the asked share is copied; id, locale and labels tell what a copy is and of which row."""
     given = rows(text=text, locale=locale, count=300)
-    copies = enlarge(given, Augment(**NOTHING, **{share: 0.5}), seed=1)[300:]
+    copies = enlarge(given, NOTHING.model_copy(update={share: 0.5}), seed=1)[300:]
     by_id = {row.id: row for row in given}
     assert 110 < len(copies) < 190
     for copy in copies:
@@ -90,9 +90,9 @@ def test_copies_keep_labels_and_say_what_was_done(
 
 def test_latin_rows_are_not_romanised_and_long_ones_not_copied() -> None:
     """There is nothing to romanise in English, and long texts cost too much to be read twice."""
-    assert enlarge(rows(), Augment(**NOTHING, romanised_share=1.0), seed=1) == rows()
+    assert enlarge(rows(), NOTHING.model_copy(update={"romanised_share": 1.0}), seed=1) == rows()
     long = rows(text="w" * DISGUISED_CHARS)
-    assert enlarge(long, Augment(**NOTHING, mixed_share=1.0, framed_share=1.0), seed=1) == long
+    assert enlarge(long, NOTHING.model_copy(update={"mixed_share": 1.0, "framed_share": 1.0}), seed=1) == long
 
 
 def test_a_share_is_a_share() -> None:

@@ -51,7 +51,8 @@ def test_what_is_shown_stays_recognisable(name: str) -> None:
 
     def seen(picture: Image.Image) -> npt.NDArray[np.float64]:
         pixels = np.asarray(picture.convert("L").resize((12, 12), Image.Resampling.BOX), dtype=np.float64)
-        return (pixels - pixels.mean()).ravel() / (pixels.std() + 1e-9)
+        even: npt.NDArray[np.float64] = (pixels - pixels.mean()).ravel() / (pixels.std() + 1e-9)
+        return even
 
     scenes = [a_scene(number, (160, 120)) for number in range(6)]
     plain = np.stack([seen(scene) for scene in scenes])
