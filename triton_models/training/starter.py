@@ -125,7 +125,7 @@ def _rows(job: Job) -> tuple[list[Row], BuildReport]:
         raise DataError(
             missing[0], "folder not found", "point --data at a folder with the layout that the README describes"
         )
-    files = [path for folder in folders for path in sorted(folder.iterdir())]
+    files = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
     digest = hashlib.blake2b(f"{STAGES_VERSION}{job.recipe.seed}{job.recipe.sets}".encode(), digest_size=8)
     for path in [*files, *sorted(Path(datasets.__file__).parent.glob("*.py"))]:  # what labels mean is code, too
         digest.update(path.name.encode() + path.read_bytes())
