@@ -209,6 +209,7 @@ def _direct_options(settings: Settings) -> DirectOptions:
         drain_s=settings.drain_s,
         session_timeout_s=settings.session_timeout_s,
         rebalance_timeout_s=_rebalance_s(settings),
+        lag_warn_s=settings.lag_warn_s,
     )
 
 

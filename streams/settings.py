@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     publish_timeout_s: Seconds = Field(120.0, description="time for the broker's ack, then the worker restarts")
     drain_s: Seconds = Field(30.0, description="time to finish what is in flight after SIGTERM")
     stall_s: Seconds = Field(180.0, description="no progress for this long with events waiting: the worker restarts")
+    lag_warn_s: Seconds = Field(
+        60.0, description="lag grows and nothing is finished for this long: a warning in the log"
+    )
 
     deadletter_share: Share = Field(
         0.5, description="dead letters that are our own fault among recent events: above it, stop"

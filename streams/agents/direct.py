@@ -15,15 +15,17 @@ from typing import Any
 
 import aiokafka
 import structlog
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from mode import Service
 
 from streams.agents.moderate import Crash, Moderator
+from streams.core.lag import LagGrew, LagWatch, Place
 from streams.core.outcome import RawRecord
 
 log = structlog.get_logger(__name__)
 
 _FETCH_WAIT_MS = 200
+_ENDS_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class DirectOptions:
     drain_s: float = 30.0
     session_timeout_s: float = 10.0
     rebalance_timeout_s: float = 60.0
+    lag_warn_s: float = 60.0
     max_fetch_bytes: int = 8 * 1024 * 1024
 
 
@@ -67,6 +70,8 @@ class DirectConsumer(Service):
         self._rebalancing = True  # until the first assignment
         self._finished: dict[Any, int] = {}
         self._committed: dict[Any, int] = {}
+        self._begun: dict[Any, int] = {}  # partition -> the first offset that was taken from it
+        self._ends: dict[Any, int] = {}  # as the broker last told; fetches tell nothing while the backlog is full
         self._moderator: Moderator | None = None
         self._consumer: Any = None
         self._runner: asyncio.Task[None] | None = None
@@ -91,6 +96,7 @@ class DirectConsumer(Service):
         await self._consumer.start()
         self._consumer.subscribe([options.topic], listener=_Listener(self))
         self._runner = asyncio.create_task(self._run(), name="weir-direct")
+        self._moderator.adopt(self._watch_lag(), name="weir-lag")
         log.info("worker.ready", topic=options.topic)
 
     async def on_stop(self) -> None:
@@ -118,18 +124,47 @@ class DirectConsumer(Service):
         await self._commit()
         for partition in partitions:
             self._moderator.forget(partition)
-            self._finished.pop(partition, None)
+            for known in (self._finished, self._committed, self._begun):
+                known.pop(partition, None)
 
     def lag(self) -> dict[int, int]:
         """Partition -> records after the last one that is finished, where both are known."""
-        known = {**self._committed, **self._finished}
-        ends = {one: self._consumer.highwater(one) for one in known} if self._consumer is not None else {}
-        return {one.partition: max(0, end - known[one]) for one, end in ends.items() if end is not None}
+        return {partition: place.lag for partition, place in self._places().items()}
 
     def take_over(self) -> None:
         """After a rebalance: fetching starts at the committed offsets, under a new generation."""
         self._generation += 1
         self._rebalancing = False
+
+    def _places(self) -> dict[int, Place]:
+        """Partition -> where it stands, of those that are ours and of which anything was taken."""
+        known = {**self._begun, **self._committed, **self._finished}
+        mine = self._consumer.assignment() if self._consumer is not None else set()
+        made: dict[int, Place] = {}
+        for one in sorted(known.keys() & mine):
+            told = [end for end in (self._consumer.highwater(one), self._ends.get(one)) if end is not None]
+            if told:
+                made[one.partition] = Place(known[one], max(0, max(told) - known[one]))
+        return made
+
+    async def _watch_lag(self) -> None:
+        watch, loop = LagWatch(self._options.lag_warn_s), asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(5.0, self._options.lag_warn_s / 4))
+            await self._look_at_lag(watch, loop.time())
+
+    async def _look_at_lag(self, watch: LagWatch, now_s: float) -> None:
+        """Ask how far the partitions reach, and tell the log what is new."""
+        try:
+            async with asyncio.timeout(_ENDS_TIMEOUT_S):
+                self._ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        except (KafkaError, TimeoutError):
+            return  # a broker that does not answer is not lag, and ends the process elsewhere
+        news = watch.look(now_s, self._places())
+        if isinstance(news, LagGrew):
+            log.warning("lag.grown", lag=dict(news.lag), still_s=round(news.still_s))
+        elif news is not None:
+            log.info("lag.recovered", lag=dict(news.lag))
 
     async def _run(self) -> None:
         try:
@@ -153,6 +188,8 @@ class DirectConsumer(Service):
     async def _take(self, fetched: dict[Any, list[Any]]) -> None:
         moderator, generation = self._moderator_or_fail(), self._generation
         for partition, records in fetched.items():
+            if records:
+                self._begun.setdefault(partition, records[0].offset)
             for record in records:
                 await moderator.room()
                 if generation != self._generation:  # a rebalance began while we waited

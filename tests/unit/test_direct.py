@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import CommitFailedError
+from aiokafka.errors import CommitFailedError, KafkaTimeoutError
+from structlog.testing import LogCapture
 
 from streams.agents.direct import DirectConsumer, DirectOptions
 from streams.agents.letters import Topics
 from streams.agents.moderate import Moderator
+from streams.core.lag import LagWatch
 from streams.core.wire import encode_event
 from streams.pipeline import Deps
 from tests.factories import a_bundle, an_event, some_limits
@@ -43,6 +46,9 @@ class FakeKafka:
     commits: list[dict[Any, int]] = field(default_factory=list)
     assigned: set[Any] = field(default_factory=lambda: {ONE, TWO})
     commit_failure: Exception | None = None
+    fetched_ends: dict[Any, int] = field(default_factory=dict)
+    ends: dict[Any, int] = field(default_factory=dict)
+    ends_failure: Exception | None = None
 
     async def getmany(self, **_options: Any) -> dict[Any, list[Message]]:
         """The next fetch."""
@@ -61,6 +67,18 @@ class FakeKafka:
     def assignment(self) -> set[Any]:
         """What the group gave."""
         return set(self.assigned)
+
+    def highwater(self, partition: Any) -> int | None:
+        """What the last fetch told of the partition's end. As aiokafka, only of one's own."""
+        if partition not in self.assigned:
+            raise AssertionError("Partition is not assigned")
+        return self.fetched_ends.get(partition)
+
+    async def end_offsets(self, partitions: list[Any]) -> dict[Any, int]:
+        """What the broker tells."""
+        if self.ends_failure is not None:
+            raise self.ends_failure
+        return {one: self.ends[one] for one in partitions if one in self.ends}
 
     async def stop(self) -> None:
         """Nothing to close."""
@@ -106,6 +124,14 @@ async def stage() -> AsyncIterator[Stage]:
     made.outbox.acking = True
     made.outbox.ack_all()
     await made.direct.on_stop()
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> LogCapture:
+    """What the consumer logs."""
+    capture = LogCapture()
+    monkeypatch.setattr("streams.agents.direct.log", structlog.wrap_logger(None, processors=[capture]))
+    return capture
 
 
 async def test_what_is_acknowledged_is_committed_and_nothing_else(stage: Stage) -> None:
@@ -181,3 +207,45 @@ async def test_whatever_ends_consuming_ends_the_process(stage: Stage, failure: E
     await stage.start()
     await stage.until(lambda: bool(stage.crashes))
     assert stage.crashes == [("consumer", f"cannot consume: {type(failure).__name__}")]
+
+
+async def test_lag_is_what_is_not_finished(stage: Stage) -> None:
+    """By partition, from the first record on, though nothing was committed; one that was given away is not told."""
+    stage.outbox.acking = False
+    stage.kafka.script = [{ONE: [Message(4), Message(5)], TWO: [Message(9, 1)]}]
+    stage.kafka.ends = {ONE: 10, TWO: 10}
+    await stage.start()
+    stage.direct.take_over()
+    await stage.until(lambda: len(stage.outbox.sent) == 3)
+    assert stage.direct.lag() == {}  # nobody told yet how far they reach
+    stage.kafka.fetched_ends = {ONE: 8, TWO: 10}  # as the last fetch said, which may be a while ago
+    assert stage.direct.lag() == {0: 4, 1: 1}
+    await stage.direct._look_at_lag(LagWatch(1.0), 0.0)
+    assert stage.direct.lag() == {0: 6, 1: 1}
+    stage.outbox.ack_all()
+    await stage.until(lambda: stage.direct.lag() == {0: 4, 1: 0})
+    stage.kafka.assigned = {TWO}
+    assert stage.direct.lag() == {1: 0}
+
+
+async def test_stuck_lag_is_in_the_log_once_and_so_is_its_end(stage: Stage, logged: LogCapture) -> None:
+    """Partitions and numbers; and a broker that does not answer is no reason to stop looking."""
+    stage.outbox.acking = False
+    stage.kafka.script = [{ONE: [Message(4)]}]
+    await stage.start()
+    stage.direct.take_over()
+    await stage.until(lambda: len(stage.outbox.sent) == 1)
+    watch = LagWatch(60.0)
+    for now_s, end in ((0.0, 5), (60.0, 8), (70.0, 9)):
+        stage.kafka.ends = {ONE: end}
+        await stage.direct._look_at_lag(watch, now_s)
+    stage.kafka.ends_failure = KafkaTimeoutError()
+    await stage.direct._look_at_lag(watch, 80.0)
+    stage.kafka.ends_failure = None
+    stage.outbox.ack_all()
+    await stage.until(lambda: stage.direct.lag() == {0: 4})
+    await stage.direct._look_at_lag(watch, 90.0)
+    assert logged.entries == [
+        {"log_level": "warning", "event": "lag.grown", "lag": {0: 4}, "still_s": 60},
+        {"log_level": "info", "event": "lag.recovered", "lag": {0: 4}},
+    ]
