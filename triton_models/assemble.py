@@ -27,6 +27,7 @@ from triton_models.parts.fetch import Report
 from triton_models.prompts import PromptFileError
 from triton_models.release_store import CONFIG, ReleaseStore, pinned_versions, with_pin
 from triton_models.serving.members import FORMAT
+from triton_models.serving.sessions import Device, device_of
 
 HERE: Final = Path(__file__).parent
 RELEASES: Final = HERE / "releases"
@@ -34,6 +35,7 @@ TEMPLATE: Final = HERE / "repository" / MODEL_NAME
 PROMPTS: Final = HERE.parent / "policies" / "library" / "prompts.yaml"
 CARD: Final = "card.json"
 _TEMPORARY: Final = ".assembling-"
+_PARAMETER: Final = re.compile(r'key: "(\w+)" value: \{ string_value: "([^"]*)" \}')
 KEPT_VERSIONS: Final = 3
 """The served one and two to go back to; each takes about 140 MB."""
 
@@ -64,9 +66,10 @@ def assemble(home: Path, *, release: str = "starter", force: bool = False) -> Pa
 class AssembleOptions:
     """What to build and who hears about it."""
 
-    release: str = "starter"
+    release: str = "starter"  # a name below `releases`, or a folder of one's own
     force: bool = False  # build even if it is there
-    instances: int | None = None  # None: one per core that this process may use
+    instances: int | None = None  # None: one per core that this process may use; one per GPU with `cuda`
+    device: Device | None = None  # None: as the repository's configuration says; the CPU in a new one
     prompts: Path = PROMPTS
     step: Step | None = None
     fetching: Report | None = None
@@ -104,11 +107,11 @@ def _find_or_build(repository: Path, inputs: BuildInputs, given: AssembleOptions
     for version in () if given.force else reversed(candidates):
         card = read_card(version)
         if card.get("digest") == digest and is_whole(version, card):
-            _write_config(model, given.instances)
+            _write_config(model, given)
             return Assembled(repository, version, built=False, card=card)
     target = model / str(int(present[-1].name) + 1 if present else 1)
     card = _build(inputs, target, digest, step)
-    _write_config(model, given.instances)
+    _write_config(model, given)
     in_use = ReleaseStore(repository).in_use()
     for old in present[: -(KEPT_VERSIONS - 1)]:
         if int(old.name) not in in_use:
@@ -165,10 +168,13 @@ def read_card(version_dir: Path) -> dict[str, Any]:
 
 
 def _release_folder(release: str) -> Path:
+    """A shipped release by its name, or a folder of one's own that has a `release.yaml`."""
     known = sorted(entry.name for entry in RELEASES.iterdir() if (entry / "release.yaml").is_file())
-    if release not in known:
-        raise AssembleError(f"no release {release!r}; known: {', '.join(known)}")
-    return RELEASES / release
+    if release in known:
+        return RELEASES / release
+    if (Path(release) / "release.yaml").is_file():
+        return Path(release)
+    raise AssembleError(f"no release {release!r}; known: {', '.join(known)}, or a folder that has a release.yaml")
 
 
 def _digest(inputs: BuildInputs) -> str:
@@ -182,11 +188,32 @@ def _short(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def _write_config(model: Path, instances: int | None) -> None:
-    """`config.pbtxt` with as many instances as cores and the promoted version still pinned; untouched when it is so."""
-    count = instances if instances is not None else len(os.sched_getaffinity(0))
-    text = re.sub(r"count: \d+", f"count: {count}", (TEMPLATE / "config.pbtxt").read_text(encoding="utf-8"))
+def configured_device(config: Path) -> Device:
+    """The device that a `config.pbtxt` asks for; the CPU when it names none or is not there."""
+    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    parameters = {name: {"string_value": value} for name, value in _PARAMETER.findall(text)}
+    return device_of(parameters, "0")
+
+
+def config_for(template: str, instances: int, device: Device) -> str:
+    """The template with that many instances on that device; for the CPU nothing else changes."""
+    text = re.sub(r"count: \d+", f"count: {instances}", template)
+    if device.name == "cpu":
+        return text
+    # KIND_AUTO: with the CPU allowed, a server that sees no GPU must still be able to make an instance.
+    text = text.replace("kind: KIND_CPU", "kind: KIND_AUTO" if device.allow_cpu else "kind: KIND_GPU")
+    values = {"device": device.name, "allow_cpu": "true" if device.allow_cpu else "false"}
+    told = "".join(f'parameters {{ key: "{k}" value: {{ string_value: "{v}" }} }}\n' for k, v in values.items())
+    return f"{text.rstrip()}\n\n{told}"
+
+
+def _write_config(model: Path, given: AssembleOptions) -> None:
+    """`config.pbtxt` for the device, with the promoted version still pinned; untouched when it is so already."""
     target = model / CONFIG
+    device = given.device if given.device is not None else configured_device(target)
+    usual = len(os.sched_getaffinity(0)) if device.name == "cpu" else 1
+    count = given.instances if given.instances is not None else usual
+    text = config_for((TEMPLATE / "config.pbtxt").read_text(encoding="utf-8"), count, device)
     pinned = pinned_versions(target)
     if pinned:
         text = with_pin(text, pinned)

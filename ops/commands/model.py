@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -23,8 +24,17 @@ from ops.targets import read_settings
 from triton_models.assemble import Assembled, AssembleError, AssembleOptions, assemble_release
 from triton_models.parts import PARTS, Fetched, PartsError, ensure_parts
 from triton_models.parts.fetch import Report
+from triton_models.serving.sessions import Device
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+
+
+class DeviceName(StrEnum):
+    """What `--device` may be."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -49,21 +59,26 @@ def parts(*, as_json: Json = False) -> None:
         typer.echo(f"{one.part.name:12} {one.part.what} ({one.part.licence}) {'fetched' if one.fetched else 'present'}")
 
 
-@app.command(epilog="Example: `weir model assemble --release starter`")
+@app.command(epilog="Examples: `weir model assemble --release starter` · `weir model assemble --release ./my-release`")
 def assemble(
     *,
-    release: Annotated[str, typer.Option(help="Which release of `triton_models/releases`.")] = "starter",
+    release: Annotated[str, typer.Option(help="A shipped release, or a folder with a `release.yaml`.")] = "starter",
     force: Annotated[bool, typer.Option("--force", help="Build a new version even if nothing changed.")] = False,
+    device: Annotated[DeviceName | None, typer.Option(help="Where it runs; as before if not given, else cpu.")] = None,
+    allow_cpu: Annotated[bool, typer.Option("--allow-cpu", help="With cuda: run on the CPU without a GPU.")] = False,
     as_json: Json = False,
 ) -> None:
     """Build the version directory that Triton serves, in `$WEIR_HOME/repository`; quick when it is there already.
 
     Fetches the parts if they are missing. Run it again after editing `policies/library/prompts.yaml`. No torch needed.
     """
+    if allow_cpu and device is not DeviceName.cuda:
+        raise typer.BadParameter("it goes with --device cuda", param_hint="--allow-cpu")
     home = read_settings().home
     try:
         with download_progress() as fetching, spinner() as step:
-            options = AssembleOptions(release=release, force=force, step=step, fetching=fetching)
+            chosen = Device(device.value, allow_cpu=allow_cpu) if device is not None else None
+            options = AssembleOptions(release=release, force=force, device=chosen, step=step, fetching=fetching)
             done = assemble_release(home, options)
     except AssembleError as exc:
         raise LocalStackError(str(exc)) from exc

@@ -183,6 +183,17 @@ def test_an_unknown_release_names_the_known(tmp_path: Path) -> None:
         assemble(tmp_path / "home", release="finisher")
 
 
+def test_a_release_of_ones_own_is_a_folder(tmp_path: Path, options: AssembleOptions) -> None:
+    """A folder with a `release.yaml` is assembled like a shipped release; one without is named as unknown."""
+    own = tmp_path / "mine"
+    shutil.copytree(tmp_path / "releases" / "starter", own)
+    (own / "release.yaml").write_text('name: mine\nversion: "1"\ntier: reference\n')
+    assert assemble_release(tmp_path / "home", _with(options, release=str(own))).card["release"] == "mine-1"
+    (own / "release.yaml").unlink()
+    with pytest.raises(AssembleError, match="or a folder that has a"):
+        assemble_release(tmp_path / "home", _with(options, release=str(own)))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

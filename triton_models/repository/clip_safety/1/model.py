@@ -3,13 +3,15 @@
 Runs inside Triton's stub process, with the Python that is first on PATH and the project on PYTHONPATH.
 """
 
+import json
 from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
 from triton_models import contract
-from triton_models.serving import tensors
+from triton_models.serving import sessions, tensors
 from triton_models.serving.ensemble import Ensemble
+from triton_models.serving.items import Item
 
 
 class TritonPythonModel:
@@ -17,8 +19,15 @@ class TritonPythonModel:
 
     def initialize(self, args):
         """Loads the release of this version directory and runs it once: the first request shall not be the slow one."""
-        self._ensemble = Ensemble.load(Path(args["model_repository"]) / args["model_version"])
+        parameters = json.loads(args["model_config"]).get("parameters", {})
+        device = sessions.device_of(parameters, args["model_instance_device_id"])
+        with sessions.on_device(device) as opened:
+            self._ensemble = Ensemble.load(Path(args["model_repository"]) / args["model_version"])
         self._ensemble.warm_up()
+        if device.name != "cpu":
+            for count in (8, contract.MAX_BATCH):  # memory and kernels of the sizes to come
+                self._ensemble.infer([Item(text="warm up " * count, image=bytes(contract.IMAGE_BYTES))] * count)
+            pb_utils.Logger.log_info(f"clip_safety version {args['model_version']}: {opened.sentence()}")
 
     def execute(self, requests):
         """Judges the items of all requests together, and gives each request its own rows."""
