@@ -37,8 +37,10 @@ def finetune(
         typer.echo(f"training needs {exc.name}, which is not installed: pip install 'weir[train]'", err=True)
         raise typer.Exit(MISSING) from exc
     from ops.commands.model_train import Bars
-    from triton_models.parts import TEXT_TOWER, PartsError, ensure_parts, read_e5
+    from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, PartsError, ensure_parts, read_e5
+    from triton_models.parts.lite0 import read_lite0
     from triton_models.training.datasets import DataError, EvaluateOnlyError, UnknownSetError
+    from triton_models.training.export import begin_release
     from triton_models.training.finetune_recipe import load_finetune_recipe
     from triton_models.training.finetune_run import FinetuneJob, run_finetune
     from triton_models.training.recipe import RecipeError
@@ -47,10 +49,12 @@ def finetune(
     settings = read_settings()
     try:
         chosen = load_finetune_recipe(recipe)
-        (part,) = ensure_parts(settings.home, [TEXT_TOWER])
+        text_part, image_part = ensure_parts(settings.home, [TEXT_TOWER, IMAGE_TOWER])
         kept = work or settings.home / "training" / f"finetune-{chosen.recipe}"
         kept.mkdir(parents=True, exist_ok=True)
-        record = run_finetune(FinetuneJob(read_e5(part.path), data, kept, out, chosen, Bars()))
+        text = read_e5(text_part.path)
+        record = run_finetune(FinetuneJob(text, data, kept, out, chosen, Bars()))
+        begin_release(text, read_lite0(image_part.path), out, name=out.resolve().name, version=chosen.version)
     except (RecipeError, DataError, EvaluateOnlyError, UnknownSetError) as exc:
         typer.echo(f"weir model finetune: {exc}", err=True)
         raise typer.Exit(MISUSED) from exc
@@ -64,4 +68,6 @@ def finetune(
         mark = "*" if one["alpha"] == record["alpha"] else " "
         typer.echo(f"{mark} mixed at {one['alpha']:.1f}: dev AUROC {one['harm']:.4f}, kept {one['kept']:.4f}")
     typer.echo(f"{record['steps']:,} steps; deltas in {out}")
-    typer.echo("Next: train heads on the changed tower: weir model assemble, then weir model train --towers")
+    typer.echo(
+        f"Next: weir model assemble --release {out}, then weir model train --out {out}: heads on the changed tower"
+    )

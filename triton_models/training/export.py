@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from triton_models.build import write_text_tables
 from triton_models.deltas import with_deltas
 from triton_models.fill import FillPlan, fill
@@ -40,6 +42,14 @@ def export_release(text: E5Model, image: Mapping[str, Any], release: Path) -> fl
         tower = build_text_tower(text, Path(folder), "int8", source=with_deltas(release, text.array))
         _, accuracy = align_parts(image["classifier.weight"], tower.encode, release)
     return accuracy
+
+
+def begin_release(text: E5Model, image: Mapping[str, Any], release: Path, *, name: str, version: str) -> None:
+    """Makes a folder with `deltas.npz` one that can be assembled: graphs, alignment, `release.yaml` if it has none."""
+    export_release(text, image, release)
+    about = release / "release.yaml"
+    if not about.is_file():
+        about.write_text(yaml.safe_dump({"name": name, "version": version, "tier": "own"}), encoding="utf-8")
 
 
 def build_text_tower(
