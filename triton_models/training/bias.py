@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from triton_models.training.evaluate_identity import flips, gaps, swap_pairs
 from triton_models.training.evaluation_sets import TEMPLATE_FILES, TemplateCase, read_identity_templates
 from triton_models.training.metrics import auroc
 
@@ -61,6 +62,26 @@ def measure_bias(data: Path, judge: Judge, *, seed: int = 0) -> list[TermBias]:
         scores = judge(texts) if texts else np.empty(0)
         found.extend(term_figures(locale, by_term, scores))
     return found
+
+
+def measure_swaps(data: Path, judge: Judge, *, seed: int = 0) -> dict[str, dict[str, Any]]:
+    """Language -> how often a decision changes when nothing but the identity term does."""
+    found: dict[str, dict[str, Any]] = {}
+    for locale in TEMPLATE_FILES:
+        cases = read_identity_templates(data, locale)
+        pairs = swap_pairs(cases, identity_terms(cases), seed=seed)
+        if pairs:
+            scores = judge([text for pair in pairs for text in (pair.first, pair.second)])
+            found[locale] = flips(pairs, scores[0::2], scores[1::2])
+    return found
+
+
+def false_positive_gaps(found: Sequence[TermBias]) -> dict[str, dict[str, Any]]:
+    """Language -> how far its terms' false-positive rates on harmless mentions are apart."""
+    return {
+        locale: gaps({one.term: one.harmless_over_half for one in found if one.locale == locale})
+        for locale in sorted({one.locale for one in found})
+    }
 
 
 def identity_terms(cases: Sequence[TemplateCase]) -> list[str]:

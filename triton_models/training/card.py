@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from policies.engine.taxonomy import CATEGORIES, NEVER_MODELLED
 from triton_models.training.datasets.catalog import CATALOG
+from triton_models.training.evaluate_calibration import without_bins
 from triton_models.training.recipe import Recipe
 from triton_models.training.starter import Trained
 
@@ -74,7 +75,7 @@ def make_card(
         "calibrated_on": {name: dict(figures) for name, figures in trained.reached.items()},
         "judged_in_pictures": sorted(trained.pictures.image) if trained.pictures is not None else [],
         "pictures": [dict(line) for line in trained.pictures.report] if trained.pictures is not None else [],
-        "quality": dict(report),
+        "quality": without_bins(dict(report)),
         "cannot": list(CANNOT),
     }
 

@@ -5,7 +5,7 @@ It holds loaded members and an encoder with a cache; it fits nothing and reports
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from triton_models.contract import ROWS
+from triton_models.serving import joint_space
 from triton_models.serving.fuse import FuseInput, Fuser
-from triton_models.serving.heads import Heads
+from triton_models.serving.heads import PROMPTS_FILE, Heads, PromptBank
+from triton_models.serving.members import TEXT_PROMPTS
 from triton_models.serving.ngrams import Ngrams
 from triton_models.training.embed import Encoder, embed_texts
 from triton_models.training.progress import Advance
 
 FloatArray = npt.NDArray[np.float32]
+ZeroShot = Callable[[FloatArray], FloatArray]
+"""`[N, D]` text vectors -> `[N, C]` margins of the prompt bank; NaN where it has no opinion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +34,37 @@ class TextMembers:
     ngrams: Ngrams
     encoder: Encoder
     cache: Path
+    zero_shot: ZeroShot | None = None  # the prompt bank on text, where there is one; no stacker weighs it
+
+    def embed(self, texts: Sequence[str], *, advance: Advance | None = None) -> FloatArray:
+        """`[N, D]` the text vectors that the heads read."""
+        return embed_texts(self.encoder, texts, self.cache, advance=advance)
 
     def opinions(self, texts: Sequence[str], *, advance: Advance | None = None) -> dict[str, FloatArray]:
-        """Member -> `[N, C]` raw logits."""
-        embedded = embed_texts(self.encoder, texts, self.cache, advance=advance)
-        return {"towers": self.heads.text(embedded), "ngrams": self.ngrams.score(texts)}
+        """Member -> `[N, C]` raw logits (zero-shot prompts: margins)."""
+        embedded = self.embed(texts, advance=advance)
+        found = {"towers": self.heads.text(embedded), "ngrams": self.ngrams.score(texts)}
+        if self.zero_shot is not None and len(texts):
+            found["prompts"] = self.zero_shot(embedded)
+        return found
 
 
-def fused_text(fuser: Fuser, opinions: dict[str, FloatArray]) -> FloatArray:
-    """`[N, C]` calibrated probabilities of the text row; NaN where the release abstains."""
+def read_zero_shot(version: Path) -> ZeroShot | None:
+    """The text prompt bank of an assembled version as it is served; None when the version has none."""
+    folder = version / TEXT_PROMPTS
+    if not (folder / PROMPTS_FILE).is_file():
+        return None
+    bank = PromptBank.load(folder)
+    if not (version / joint_space.FILE).is_file():
+        return bank.score
+    space = joint_space.JointSpace.load(version)
+    return lambda vectors: bank.score(space.text(vectors))
+
+
+def fused_text(fuser: Fuser, opinions: Mapping[str, FloatArray]) -> FloatArray:
+    """`[N, C]` calibrated probabilities of the text row; NaN where the release abstains.
+
+    A member that is left out of `opinions` did not answer; the stacker of those that did is used.
+    """
     scores: FloatArray = fuser.fuse(FuseInput(text=opinions)).scores[:, ROWS.index("text")]
     return scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ class Labelled:
     text: str
     locale: str
     labels: Mapping[str, float]  # category -> 1 or 0; a category that was not asked is not in it
+    severity: Mapping[str, int] = field(default_factory=dict)  # category -> 0..7, where somebody graded it
 
 
 class _Line(msgspec.Struct):
@@ -27,6 +28,7 @@ class _Line(msgspec.Struct):
     labels: dict[str, float]
     id: str | int = ""
     locale: str = ""
+    severity: dict[str, int] = {}  # msgspec copies it for every line
 
 
 def read_labelled(path: Path) -> list[Labelled]:
@@ -46,12 +48,19 @@ def read_labelled(path: Path) -> list[Labelled]:
         ]
         if wrong:
             problems.append(f"line {number}: labels {', '.join(wrong)}")
-        found.append(Labelled(str(one.id) or str(number), one.text, one.locale, one.labels))
+        grades = [
+            f"{name}={value}" for name, value in one.severity.items() if name not in CATEGORIES or not 0 <= value <= 7
+        ]
+        if grades:
+            problems.append(f"line {number}: severity {', '.join(grades)}")
+        found.append(Labelled(str(one.id) or str(number), one.text, one.locale, one.labels, one.severity))
     if problems:
         shown = "\n  ".join(problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise DataError(
-            path, f"{len(problems)} bad lines:\n  {shown}{more}", f"labels are 0 or 1 of {', '.join(CATEGORIES)}"
+            path,
+            f"{len(problems)} bad lines:\n  {shown}{more}",
+            f"labels are 0 or 1 (severity: 0 to 7) of {', '.join(CATEGORIES)}",
         )
     if not found:
         raise DataError(path, "holds no posts", 'a line is {"id": "1", "text": "…", "labels": {"hate": 1}}')

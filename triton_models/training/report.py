@@ -6,7 +6,8 @@ view; what depends on a probability (calibration, a threshold) only for the fuse
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -14,10 +15,10 @@ import numpy.typing as npt
 
 from policies.engine.taxonomy import CATEGORIES, Category
 from triton_models.training.datasets import Row
+from triton_models.training.evaluate_intervals import interval
 from triton_models.training.metrics import (
     auroc,
     average_precision,
-    bootstrap_interval,
     calibration_error,
     f1_at,
     recall_at,
@@ -33,21 +34,34 @@ PROMPT_SETS: Final = ("ailuminate_demo", "jailbreaks_in_the_wild")
 """Attacks on an assistant must be told from ordinary prompts, which is harder than from social posts."""
 FEWEST: Final = 10
 """A table with fewer positives or negatives than this is noise and is not printed."""
+_FIGURES: Final[Mapping[str, Callable[[Truth, Scores], float]]] = {
+    "ap": average_precision,
+    "recall_at_1pct_fpr": partial(recall_at, false_positive_rate=0.01),
+    "recall_at_5pct_fpr": partial(recall_at, false_positive_rate=0.05),
+    "f1": partial(f1_at, threshold=THRESHOLD),
+}
+"""What the fused view has intervals of, beside the AUROC."""
 
 
-def measure(truth: Truth, score: Scores, *, probability: bool) -> dict[str, float | int | list[float]] | None:
-    """The figures of one view on one question; None when a class has fewer than FEWEST rows or nothing was judged."""
+def measure(
+    truth: Truth, score: Scores, *, probability: bool, groups: Sequence[str] | None = None
+) -> dict[str, float | int | list[float]] | None:
+    """The figures of one view on one question; None when a class has fewer than FEWEST rows or nothing was judged.
+
+    Intervals (`_95`) are over rows, or over `groups` of rows where a set has templates.
+    """
     judged = ~np.isnan(score)
+    if groups is not None:
+        groups = [group for group, kept in zip(groups, judged, strict=True) if kept]
     truth, score = truth[judged], score[judged]
     positives = int(truth.sum())
     if positives < FEWEST or len(truth) - positives < FEWEST:
         return None
-    low, high = bootstrap_interval(auroc, truth, score, draws=100)
     found: dict[str, float | int | list[float]] = {
         "rows": len(truth),
         "positives": positives,
         "auroc": round(auroc(truth, score), 4),
-        "auroc_95": [round(low, 4), round(high, 4)],
+        "auroc_95": interval(auroc, truth, score, groups=groups),
         "ap": round(average_precision(truth, score), 4),
         "recall_at_1pct_fpr": round(recall_at(truth, score, false_positive_rate=0.01), 4),
         "recall_at_5pct_fpr": round(recall_at(truth, score, false_positive_rate=0.05), 4),
@@ -55,17 +69,36 @@ def measure(truth: Truth, score: Scores, *, probability: bool) -> dict[str, floa
     if probability:
         found["ece"] = round(calibration_error(truth, score), 4)
         found["f1"] = round(f1_at(truth, score, threshold=THRESHOLD), 4)
+        for name, figure in _FIGURES.items():
+            found[f"{name}_95"] = interval(figure, truth, score, groups=groups)
     return found
 
 
-def measure_views(truth: Truth, views: Views, column: int) -> dict[str, Any]:
+def measure_views(truth: Truth, views: Views, column: int, *, groups: Sequence[str] | None = None) -> dict[str, Any]:
     """`measure` for each view that has an opinion."""
     found = {}
     for name, scores in views.items():
-        figures = measure(truth, scores[:, column].astype(np.float64), probability=name == "fused")
+        figures = measure(truth, scores[:, column].astype(np.float64), probability=name == "fused", groups=groups)
         if figures is not None:
             found[name] = figures
     return found
+
+
+def attacks(rows: Sequence[Row], fused: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """How attacks on an assistant are told from other prompts: caught at 2 % of the others, and at the threshold."""
+    column = CATEGORIES.index("prompt_attack")
+    target = np.array([certain(row, "prompt_attack") if row.source in PROMPT_SETS else np.nan for row in rows])
+    asked = ~np.isnan(target) & ~np.isnan(fused[:, column])
+    truth, score = target[asked] > 0.5, fused[asked, column].astype(np.float64)
+    if int(truth.sum()) < FEWEST or int((~truth).sum()) < FEWEST:
+        return {}
+    return {
+        "attacks": int(truth.sum()),
+        "ordinary_prompts": int((~truth).sum()),
+        "caught_at_2pct": round(recall_at(truth, score, false_positive_rate=0.02), 4),
+        "caught_at_threshold": round(float((score[truth] >= THRESHOLD).mean()), 4),
+        "false_positive_rate": round(float((score[~truth] >= THRESHOLD).mean()), 4),
+    }
 
 
 def by_set(rows: Sequence[Row], views: Views) -> dict[str, Any]:
@@ -73,14 +106,14 @@ def by_set(rows: Sequence[Row], views: Views) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     for source in sorted({row.source for row in rows}):
         chosen = np.array([row.source == source for row in rows])
-        table = _by_category([row for row in rows if row.source == source], _pick(views, chosen))
+        table = by_category([row for row in rows if row.source == source], _pick(views, chosen))
         if table:
             tables[source] = table
     prompts = np.array([row.source in PROMPT_SETS for row in rows])
-    table = _by_category([row for row in rows if row.source in PROMPT_SETS], _pick(views, prompts))
+    table = by_category([row for row in rows if row.source in PROMPT_SETS], _pick(views, prompts))
     if "prompt_attack" in table:
         tables["prompts only"] = {"prompt_attack": table["prompt_attack"]}
-    tables["all sets"] = _by_category(rows, views)
+    tables["all sets"] = by_category(rows, views)
     return tables
 
 
@@ -115,10 +148,11 @@ def by_functionality(functionality: Sequence[str], hateful: Truth, probability: 
     return table
 
 
-def _by_category(rows: Sequence[Row], views: Views) -> dict[str, Any]:
+def by_category(rows: Sequence[Row], views: Views) -> dict[str, Any]:
+    """Category -> view -> figures, over the rows whose label is certain."""
     table = {}
     for column, category in enumerate(CATEGORIES):
-        target = np.array([_certain(row, category) for row in rows])
+        target = np.array([certain(row, category) for row in rows])
         asked = ~np.isnan(target)
         figures = measure_views(target[asked] > 0.5, _pick(views, asked), column)
         if figures:
@@ -126,7 +160,8 @@ def _by_category(rows: Sequence[Row], views: Views) -> dict[str, Any]:
     return table
 
 
-def _certain(row: Row, category: Category) -> float:
+def certain(row: Row, category: Category) -> float:
+    """1 or 0 where the set is sure, NaN where it asked nothing or gives a share."""
     value = row.labels.get(category, np.nan)
     return float(value) if value in {0, 1} else float("nan")
 

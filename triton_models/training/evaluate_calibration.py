@@ -1,0 +1,76 @@
+"""Whether a probability means what it says: ECE and the points of the reliability plot, overall and per locale.
+
+ECE = sum over bins of (rows in the bin / rows) * |mean probability - share that is harmful|, over 15 bins of equal mass
+(Nguyen and O'Connor 2015; Nixon et al. 2019 on why not equal width). Fits nothing: calibrating is `calibrate.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from policies.engine.taxonomy import CATEGORIES
+from triton_models.training.datasets import Row
+from triton_models.training.report import FEWEST, Scores, Truth, certain
+
+BINS: Final = 15
+
+
+def reliability(truth: Truth, probability: Scores, *, bins: int = BINS) -> dict[str, Any] | None:
+    """ECE with its bins (`promised`: mean probability, `happened`: harmful share); None with too few of either side."""
+    judged = ~np.isnan(probability)
+    truth, probability = truth[judged], probability[judged]
+    positives = int(truth.sum())
+    if positives < FEWEST or len(truth) - positives < FEWEST:
+        return None
+    order = np.argsort(probability, kind="stable")
+    points = [_point(truth[part], probability[part]) for part in np.array_split(order, min(bins, len(order)))]
+    gap = sum(point["rows"] * abs(point["promised"] - point["happened"]) for point in points) / len(truth)
+    return {
+        "rows": len(truth),
+        "positives": positives,
+        "ece": round(float(gap), 4),
+        "mean_probability": round(float(probability.mean()), 4),
+        "harmful_share": round(positives / len(truth), 4),
+        "bins": [{name: round(value, 5) for name, value in point.items()} for point in points],
+    }
+
+
+def calibration_table(rows: Sequence[Row], fused: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """Category -> `overall` and `locales`, over the rows whose label is certain. `fused`: `[N, C]` probabilities."""
+    locales = np.array([row.locale for row in rows])
+    table: dict[str, Any] = {}
+    for column, category in enumerate(CATEGORIES):
+        target = np.array([certain(row, category) for row in rows])
+        asked = ~np.isnan(target)
+        overall = reliability(target[asked] > 0.5, fused[asked, column].astype(np.float64))
+        if overall is None:
+            continue
+        found = {}
+        for locale in sorted(set(locales[asked])):
+            own = asked & (locales == locale)
+            one = reliability(target[own] > 0.5, fused[own, column].astype(np.float64))
+            if one is not None:
+                found[str(locale)] = one
+        table[str(category)] = {"overall": overall, "locales": found}
+    return table
+
+
+def without_bins(table: Any) -> Any:
+    """The same without the bins: what a card keeps."""
+    if not isinstance(table, dict):
+        return table
+    return {name: without_bins(value) for name, value in table.items() if name != "bins"}
+
+
+def _point(truth: Truth, probability: Scores) -> dict[str, float]:
+    return {
+        "rows": len(truth),
+        "from": float(probability.min()),
+        "to": float(probability.max()),
+        "promised": float(probability.mean()),
+        "happened": float(truth.mean()),
+    }
