@@ -98,18 +98,10 @@ class MockCluster:
         """Listen again."""
         self._library.rd_kafka_mock_broker_set_up(self._cluster, broker)
 
-    def broker_delay(self, rtt_ms: int, broker: int = 1) -> None:
-        """Answer every request this much later."""
-        self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker, rtt_ms)
-
     def push_errors(self, api_key: int, errors: Sequence[int]) -> None:
         """Answer the next requests of this protocol key (0 Produce, 1 Fetch, …) with these error codes, in order."""
         array = (ctypes.c_int * len(errors))(*errors)
         self._library.rd_kafka_mock_push_request_errors_array(self._cluster, api_key, len(errors), array)
-
-    def clear_errors(self, api_key: int) -> None:
-        """Forget the errors that were pushed and not yet given."""
-        self._library.rd_kafka_mock_clear_request_errors(self._cluster, api_key)
 
     def close(self) -> None:
         """End it; all records are gone. Safe to call twice."""
