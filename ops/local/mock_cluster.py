@@ -52,8 +52,6 @@ def _load() -> ctypes.CDLL:
         "rd_kafka_mock_topic_create": ([pointer, text, number, number], number),
         "rd_kafka_mock_broker_set_down": ([pointer, ctypes.c_int32], number),
         "rd_kafka_mock_broker_set_up": ([pointer, ctypes.c_int32], number),
-        "rd_kafka_mock_broker_set_rtt": ([pointer, ctypes.c_int32, number], number),
-        "rd_kafka_mock_clear_request_errors": ([pointer, ctypes.c_int16], None),
         "rd_kafka_mock_push_request_errors_array": (
             [pointer, ctypes.c_int16, ctypes.c_size_t, ctypes.POINTER(ctypes.c_int)],
             None,
