@@ -111,7 +111,7 @@ async def page(address: str, path: str) -> str:
     """A page of the worker; asked again while the worker restarts."""
 
     def ask() -> str:
-        with urlopen(f"http://{address}{path}", timeout=5) as answer:
+        with urlopen(f"http://{address}{path}", timeout=30) as answer:
             return str(answer.read().decode())
 
     async with asyncio.timeout(60):

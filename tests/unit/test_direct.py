@@ -111,7 +111,7 @@ class Stage:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Let the loop run until `condition()`."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110  # what is waited for is in fakes that know no events
                 await asyncio.sleep(0.001)
 

@@ -48,7 +48,7 @@ class Stage:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Let the loop run until `condition()`."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110  # what is waited for is in fakes that know no events
                 await asyncio.sleep(0.001)
 
@@ -273,7 +273,7 @@ async def test_draining_waits_for_what_is_in_flight() -> None:
     async with running(stage):
         await stage.take(a_numbered_record(0))
         assert not await stage.moderator.drained(timeout_s=0.02)
-        waiting = asyncio.create_task(stage.moderator.drained(timeout_s=5))
+        waiting = asyncio.create_task(stage.moderator.drained(timeout_s=60))
         await settle()
         stage.outbox.ack_all()
         assert await waiting
