@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from policies.engine.taxonomy import Category
 from tests.training_factory import HARSH, HashEncoder, sentence
 from triton_models.contract import LABELS
 from triton_models.serving.fuse import Fuser, Stacker
@@ -64,12 +65,12 @@ def labelled_rows(count: int = 240, *, seed: int = 3) -> list[Row]:
         attack = number % 2
         text = sentence(rng, harsh=bool(attack), group=False)
         name = "jailbreaks_in_the_wild" if attack else "ailuminate_demo"
-        labels = {"prompt_attack": attack, **({} if attack else {"violence": 0})}
-        rows.append(Row(f"{name}:{number}", text, "en", name, "test", labels))  # type: ignore[arg-type]  # literal keys
+        labels: dict[Category, float] = {"prompt_attack": attack} if attack else {"prompt_attack": 0, "violence": 0}
+        rows.append(Row(f"{name}:{number}", text, "en", name, "test", labels))
     return rows
 
 
-def _said(source: str, harmful: int) -> dict[str, float]:
+def _said(source: str, harmful: int) -> dict[Category, float]:
     return {"harassment": harmful} if source == "cold_zh" else {"hate": harmful, "harassment": harmful}
 
 

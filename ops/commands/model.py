@@ -1,7 +1,7 @@
 """`weir model …`: the pretrained parts and the version directory that Triton serves.
 
-`parts` and `assemble` need no torch. What trains and judges is in `model_train.py`, what promotes in
-`model_release.py`.
+`parts` and `assemble` need no torch. What trains is in `model_train.py`, what measures in
+`model_evaluate.py`, what promotes in `model_release.py`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
-from ops.commands import model_release, model_train
+from ops.commands import model_evaluate, model_release, model_train
 from ops.exits import NO
 from ops.local.errors import LocalStackError
 from ops.targets import read_settings
-from triton_models.assemble import Assembled, AssembleError, AssembleOptions, assemble_release
+from triton_models.assemble import DEFAULT_RELEASE, Assembled, AssembleError, AssembleOptions, assemble_release
 from triton_models.parts import PARTS, Fetched, PartsError, ensure_parts
 from triton_models.parts.fetch import Report
 from triton_models.serving.sessions import Device
@@ -59,10 +59,12 @@ def parts(*, as_json: Json = False) -> None:
         typer.echo(f"{one.part.name:12} {one.part.what} ({one.part.licence}) {'fetched' if one.fetched else 'present'}")
 
 
-@app.command(epilog="Examples: `weir model assemble --release starter` · `weir model assemble --release ./my-release`")
+@app.command(epilog="Examples: `weir model assemble` · `weir model assemble --release ./my-release`")
 def assemble(
     *,
-    release: Annotated[str, typer.Option(help="A shipped release, or a folder with a `release.yaml`.")] = "starter",
+    release: Annotated[
+        str, typer.Option(help="A shipped release, or a folder with a `release.yaml`.")
+    ] = DEFAULT_RELEASE,
     force: Annotated[bool, typer.Option("--force", help="Build a new version even if nothing changed.")] = False,
     device: Annotated[DeviceName | None, typer.Option(help="Where it runs; as before if not given, else cpu.")] = None,
     allow_cpu: Annotated[bool, typer.Option("--allow-cpu", help="With cuda: run on the CPU without a GPU.")] = False,
@@ -85,10 +87,12 @@ def assemble(
     typer.echo(json.dumps(_told(done)) if as_json else _sentence(done))
 
 
-@app.command(epilog="Example: `weir model export --release starter`")
+@app.command(epilog="Example: `weir model export --release reference`")
 def export(
     *,
-    release: Annotated[str, typer.Option(help="Which folder of `triton_models/releases` to write into.")] = "starter",
+    release: Annotated[
+        str, typer.Option(help="Which folder of `triton_models/releases` to write into.")
+    ] = DEFAULT_RELEASE,
     as_json: Json = False,
 ) -> None:
     """Export the towers' graphs (without weights) and their alignment into a release, and prove them against torch.
@@ -120,7 +124,7 @@ def export(
 
 
 app.command("train", epilog=model_train.TRAIN_EPILOG)(model_train.train)
-app.command("evaluate", epilog=model_train.EVALUATE_EPILOG)(model_train.evaluate)
+app.command("evaluate", epilog=model_evaluate.EPILOG)(model_evaluate.evaluate)
 model_release.register(app)
 
 

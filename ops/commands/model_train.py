@@ -1,4 +1,4 @@
-"""`weir model train` and `weir model evaluate`: a release from data, and what it is worth.
+"""`weir model train`: a release from data; and what the commands around it share.
 
 Only argument handling, drawing and writing; the work is `triton_models.training`, imported when a command runs.
 """
@@ -20,18 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ops.exits import MISSING, MISUSED
 from ops.targets import read_settings
+from triton_models.assemble import DEFAULT_RELEASE, RELEASES
 
 if TYPE_CHECKING:
     from triton_models.training.progress import Advance
 
-RELEASES: Final = Path(__file__).resolve().parents[2] / "triton_models" / "releases"
 TRAIN_EPILOG: Final = (
-    "Examples: `weir model train --recipe starter --data ~/weir-data` · "
+    "Examples: `weir model train --recipe reference --data ~/weir-data` · "
     "`weir model train --recipe my.yaml --data ~/weir-data --out my-release`"
-)
-EVALUATE_EPILOG: Final = (
-    "Examples: `weir model evaluate posts.jsonl` · `weir model evaluate --sets ~/weir-data --json` · "
-    'a line of posts.jsonl: `{"id": "1", "text": "…", "labels": {"hate": 1}}`'
 )
 
 Towers = Annotated[
@@ -68,14 +64,14 @@ class Bars:
 def train(
     *,
     data: Annotated[Path, typer.Option(help="Folder with the data sets.", exists=True, file_okay=False)],
-    recipe: Annotated[str, typer.Option(help="A shipped recipe's name, or a YAML file.")] = "starter",
+    recipe: Annotated[str, typer.Option(help="A shipped recipe's name, or a YAML file.")] = DEFAULT_RELEASE,
     out: Annotated[Path | None, typer.Option(help="Release folder to write; the recipe's own if not given.")] = None,
     towers: Towers = None,
     work: Work = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the card's summary as JSON.")] = False,
 ) -> None:
     """Train a release, measure it, and write it with its card. A killed run goes on where it was."""
-    _need_training()
+    need_training()
     from triton_models.training.card import make_card
     from triton_models.training.encoder import TowerEncoder
     from triton_models.training.evaluate import evaluate_release
@@ -87,11 +83,11 @@ def train(
 
     started = time.monotonic()
     settings = read_settings()
-    with _plain_errors():
+    with plain_errors():
         chosen = load_recipe(recipe)
         folder = out or RELEASES / chosen.recipe
         cores = os.cpu_count() or 1
-        version = _tower_folder(towers, settings.home)
+        version = tower_folder(towers, settings.home)
         with TowerEncoder(version, processes=cores) as encoder:
             kept = work or settings.home / "training" / chosen.recipe
             job = Job(data=data, work=kept, recipe=chosen, encoder=encoder, progress=Bars(), eyes=open_eyes(version))
@@ -116,43 +112,6 @@ def train(
     _show(card, folder, as_json=as_json)
 
 
-def evaluate(
-    file: Annotated[
-        Path | None, typer.Argument(help="Your labelled posts, JSONL.", exists=True, dir_okay=False)
-    ] = None,
-    *,
-    sets: Annotated[Path | None, typer.Option(help="Data folder: judge the held-out and evaluate-only sets.")] = None,
-    release: Annotated[Path | None, typer.Option(help="Release folder; the shipped starter if not given.")] = None,
-    towers: Towers = None,
-    work: Work = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-) -> None:
-    """Measure a release on your own labelled posts, or on the data sets."""
-    _need_training()
-    if (file is None) == (sets is None):
-        typer.echo("give either FILE or --sets DIR: there is nothing else to measure on", err=True)
-        raise typer.Exit(MISUSED)
-    from triton_models.training.encoder import TowerEncoder
-    from triton_models.training.evaluate import evaluate_labelled, evaluate_release
-    from triton_models.training.labelled import read_labelled
-    from triton_models.training.release import read_members, rows_of_release
-
-    settings = read_settings()
-    folder = release or RELEASES / "starter"
-    with _plain_errors(), TowerEncoder(_tower_folder(towers, settings.home), processes=os.cpu_count() or 1) as encoder:
-        members, fuser = read_members(folder, encoder, (work or settings.home / "training" / "evaluate") / "embeddings")
-        if file is not None:
-            labelled = read_labelled(file)
-            found: dict[str, Any] = evaluate_labelled(
-                members, fuser, texts=[one.text for one in labelled], labels=[one.labels for one in labelled]
-            )
-            report = {"held_out": {file.name: found}}
-        else:
-            rows = rows_of_release(folder, sets or Path())
-            report = evaluate_release(members, fuser, rows=rows, data=sets or Path(), progress=Bars())
-    typer.echo(json.dumps(report, indent=1) if as_json else _tables(report))
-
-
 def _show(card: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     summary = {
         "release": card["release"],
@@ -165,12 +124,12 @@ def _show(card: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(summary))
         return
-    typer.echo(_tables(card["quality"]))
+    typer.echo(figures_table(card["quality"]))
     typer.echo(f"{summary['release']}: {summary['bytes']:,} bytes in {folder}, {summary['seconds']} s")
     typer.echo("Next: weir model assemble")
 
 
-def _tables(report: dict[str, Any]) -> str:
+def figures_table(report: dict[str, Any]) -> str:
     """The fused figures, a line per set and category."""
     tables = dict(report.get("held_out", {}))
     tables |= {name: table for name, table in report.items() if "hatecheck" in name}
@@ -186,7 +145,7 @@ def _tables(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _need_training() -> None:
+def need_training() -> None:
     """Exit 3 with the remedy when the training extra is not installed."""
     try:
         import sklearn  # noqa: F401 - looked for, not used
@@ -196,7 +155,7 @@ def _need_training() -> None:
         raise typer.Exit(MISSING) from exc
 
 
-def _tower_folder(given: Path | None, home: Path) -> Path:
+def tower_folder(given: Path | None, home: Path) -> Path:
     """The folder with the text tower; FileNotFoundError says how to get it."""
     from triton_models.serving.text_tower import GRAPH
 
@@ -211,7 +170,7 @@ def _tower_folder(given: Path | None, home: Path) -> Path:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """What the user can mend becomes a message and an exit code."""
     from triton_models.training.datasets import DataError, EvaluateOnlyError, UnknownSetError
     from triton_models.training.recipe import RecipeError

@@ -10,7 +10,7 @@ import yaml
 from typer import Typer
 from typer.testing import CliRunner
 
-from ops.commands import model_train
+from ops.commands import model_evaluate, model_train
 from ops.exits import MISSING, MISUSED
 from tests.training_factory import GROUPS, HARSH, MILD, HashEncoder, write_data
 from triton_models.serving.text_tower import GRAPH
@@ -41,7 +41,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Typer:
     monkeypatch.setattr("triton_models.training.encoder.TowerEncoder", FakeTower)
     made = Typer()
     made.command()(model_train.train)
-    made.command()(model_train.evaluate)
+    made.command()(model_evaluate.evaluate)
     return made
 
 
@@ -108,6 +108,16 @@ def test_a_release_is_trained_written_and_measured_on_own_posts(app: Typer, towe
     judged = RUNNER.invoke(app, ["evaluate", str(posts), "--release", str(out), "--towers", str(towers), "--json"])
     assert judged.exit_code == 0, judged.output
     assert json.loads(judged.stdout)["held_out"]["posts.jsonl"]["hate"]["fused"]["auroc"] > 0.8
+
+    folder = tmp_path / "report"
+    words = ["evaluate", str(posts), "--release", str(out), "--towers", str(towers)]
+    written = RUNNER.invoke(app, [*words, "--report", str(folder), "--against", str(out)])
+    assert written.exit_code == 0, written.output
+    found = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert found["against"]["release"] == card["release"]
+    assert found["members"]["cost"]["texts"] == 60
+    assert "What it finds" in (folder / "report.html").read_text(encoding="utf-8")
+    assert RUNNER.invoke(app, [*words, "--against", str(tmp_path)]).exit_code == MISUSED
 
 
 def test_a_missing_tower_says_how_to_get_it(app: Typer, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def locale_table(
             if figures is not None:
                 found[locale] = {"held_out": figures}
         if category == "hate":
-            for locale, figures in functional.items():
-                found.setdefault(locale, {})["functional"] = dict(figures)
+            for locale, known in functional.items():
+                found.setdefault(locale, {})["functional"] = dict(known)
         table[category] = dict(sorted(found.items()))
     return table

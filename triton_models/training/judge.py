@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from triton_models.contract import ROWS
-from triton_models.serving import joint_space
+from triton_models.contract import EMBEDDING_WIDTH, ROWS
+from triton_models.serving import joint_space, text_tower
 from triton_models.serving.fuse import FuseInput, Fuser
 from triton_models.serving.heads import PROMPTS_FILE, Heads, PromptBank
 from triton_models.serving.members import TEXT_PROMPTS
@@ -59,6 +59,22 @@ def read_zero_shot(version: Path) -> ZeroShot | None:
         return bank.score
     space = joint_space.JointSpace.load(version)
     return lambda vectors: bank.score(space.text(vectors))
+
+
+def timed_members(members: TextMembers, version: Path) -> dict[str, Callable[[Sequence[str]], object]]:
+    """Member -> what it does with texts, in this process, where its CPU time is seen; without the encoder's store.
+
+    The towers are not in it when `version` is not whole. The prompts read the towers' vectors, so theirs is what comes
+    on top, and costs the same whatever the vectors are.
+    """
+    timed: dict[str, Callable[[Sequence[str]], object]] = {"ngrams": members.ngrams.score}
+    if (version / text_tower.WORDS).is_file():
+        tower = text_tower.TextTower.load(version)
+        timed["towers"] = lambda texts: members.heads.text(tower.encode(texts))
+    bank = members.zero_shot
+    if bank is not None:
+        timed["prompts"] = lambda texts: bank(np.ones((len(texts), EMBEDDING_WIDTH), np.float32))
+    return timed
 
 
 def fused_text(fuser: Fuser, opinions: Mapping[str, FloatArray]) -> FloatArray:
