@@ -17,7 +17,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from ops.commands.model_train import (
-    RELEASES,
     Bars,
     Towers,
     Work,
@@ -28,6 +27,7 @@ from ops.commands.model_train import (
 )
 from ops.exits import MISUSED
 from ops.targets import read_settings
+from triton_models.assemble import DEFAULT_RELEASE, RELEASES
 from triton_models.release_store import ReleaseStore, StoreError
 
 EPILOG: Final = (
@@ -81,7 +81,7 @@ def evaluate(  # noqa: PLR0913  # the options of a command
             asked = _Asked(
                 file=file,
                 sets=sets or Path(),
-                release=release or RELEASES / "starter",
+                release=release or RELEASES / DEFAULT_RELEASE,
                 version=tower_folder(towers, settings.home),
                 against=_folder_of(against, settings.home),
             )

@@ -29,7 +29,7 @@ def _row(result: GateResult) -> dict[str, Any]:
     known = result.value is not None and not math.isnan(result.value)
     return {
         "goal": result.name,
-        "limit": result.limit,
+        "limit": result.limit.replace("the serving version's", "the other release's"),
         "reached": result.value if known else None,
         "met": result.passed if known else None,
         "where": result.where,

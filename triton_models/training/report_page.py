@@ -25,7 +25,12 @@ SECTIONS: Final[tuple[Section, ...]] = (
     ("against", "Against another release", "Of errors, gaps and costs less is better.", sections.against),
     ("functional", "Functional tests", "Never trained or tuned on; intervals over templates.", sections.functional),
     ("locales", "Languages", "Fused release, hate and harassment.", sections.locales),
-    ("members", "Members", "Average precision alone; what all lose without it is what it adds.", sections.members),
+    (
+        "members",
+        "Members",
+        "Average precision alone; what all lose without it is what it adds (–: nothing is judged without it).",
+        sections.members,
+    ),
     ("calibration", "Calibration", "15 bins of equal mass: promised against happened.", sections.calibration),
     ("disguises", "Disguises", "", sections.disguises),
     (
@@ -102,15 +107,19 @@ def _summary(report: Mapping[str, Any]) -> str:
     ]
     rows = [
         [
-            f"{esc(goal['goal'])}<small>{esc(goal['why'])}</small>",
+            f"{esc(goal['goal'])}<small>{esc(goal['why'])}</small>{_worst(goal)}",
             verdict(goal["met"]),
             number(goal["reached"]),
             esc(goal["limit"]),
-            f"<small>{esc(goal['where'])}</small>",
         ]
         for goal in goals
     ]
     return (
         f'<section id="summary"><h2>Summary</h2>{tiles(shown)}'
-        f"{table(('goal', 'verdict', 'reached', 'goal is', 'worst at'), rows, text=2)}</section>\n"
+        f"{table(('goal', 'verdict', 'reached', 'goal is'), rows, text=2)}</section>\n"
     )
+
+
+def _worst(goal: Mapping[str, Any]) -> str:
+    """Where the figure is, which for a goal over many is the worst of them."""
+    return "" if goal["met"] is None else f"<small>{esc(goal['where'])}</small>"

@@ -25,7 +25,7 @@ HEADS = ("AUROC", "AP", "recall @1 %", "recall @5 %", "F1 @.5", "ECE")
 def categories(report: Report) -> str:
     """Per category over all sets, then set by set with every member beside the fused release."""
     sets = report.get("held_out", {})
-    whole = sets.get("all sets") or next(iter(sets.values()), {})
+    whole: Mapping[str, Any] = sets.get("all sets") or next(iter(sets.values()), {})
     known = {name: whole[name]["fused"] for name in CATEGORIES if "fused" in whole.get(name, {})}
     if not known:
         return ""
