@@ -31,6 +31,7 @@ from triton_models.serving.sessions import Device, device_of
 
 HERE: Final = Path(__file__).parent
 RELEASES: Final = HERE / "releases"
+DEFAULT_RELEASE: Final = "reference"
 TEMPLATE: Final = HERE / "repository" / MODEL_NAME
 PROMPTS: Final = HERE.parent / "policies" / "library" / "prompts.yaml"
 CARD: Final = "card.json"
@@ -57,7 +58,7 @@ class Assembled:
     card: dict[str, Any]
 
 
-def assemble(home: Path, *, release: str = "starter", force: bool = False) -> Path:
+def assemble(home: Path, *, release: str = DEFAULT_RELEASE, force: bool = False) -> Path:
     """The model repository under `home`, with the release in it; blocks and raises as `assemble_release`."""
     return assemble_release(home, AssembleOptions(release=release, force=force)).repository
 
@@ -66,7 +67,7 @@ def assemble(home: Path, *, release: str = "starter", force: bool = False) -> Pa
 class AssembleOptions:
     """What to build and who hears about it."""
 
-    release: str = "starter"  # a name below `releases`, or a folder of one's own
+    release: str = DEFAULT_RELEASE  # a name below `releases`, or a folder of one's own
     force: bool = False  # build even if it is there
     instances: int | None = None  # None: one per core that this process may use; one per GPU with `cuda`
     device: Device | None = None  # None: as the repository's configuration says; the CPU in a new one

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from triton_models.fill import Source
+from triton_models.parts import E5Model
 
 FILE: Final = "deltas.npz"
 CARD: Final = "card.json"
 JOINT: Final = "joint.json"
+PARITY: Final = "parity.json"
+"""Written by `weir model export`: `max_difference` of float32 graphs to torch, `int8_cosine` of the served tower."""
 SIZE: Final = ":step"
 """After a tensor's name: the size of one of its int8 steps, per row."""
 
@@ -47,6 +51,17 @@ def with_deltas(release: Path, source: Source) -> Source:
     return overlaid
 
 
+def tuned(release: Path, text: E5Model) -> E5Model:
+    """`text` with the release's own tensors in place of those that it changed."""
+    path = release / FILE
+    if not path.is_file():
+        return text
+    with np.load(path, allow_pickle=False) as saved:
+        names = [name for name in saved.files if not name.endswith(SIZE)]
+    source = with_deltas(release, text.array)
+    return replace(text, changed={name: source(name) for name in names})
+
+
 def save_deltas(changed: Mapping[str, Array], start: Mapping[str, Array], release: Path) -> Path:
     """Writes `release/deltas.npz`: what each tensor moved by, in int8 steps of a size per row.
 
@@ -66,6 +81,9 @@ def save_deltas(changed: Mapping[str, Array], start: Mapping[str, Array], releas
 def read_quality(release: Path) -> dict[str, Any]:
     """The figures that gates ask for: those on the release's card, and of its joint head on held-out pairs."""
     found = dict(_read(release / CARD).get("quality", {}))
+    parity = _read(release / PARITY)
+    if parity:
+        found["parity"] = parity
     joint = _read(release / JOINT)
     if "test" in joint:
         found["pairs"] = joint["test"]

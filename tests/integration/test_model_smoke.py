@@ -26,7 +26,7 @@ import yaml
 
 from ops.exits import NO, OK
 from tests.training_factory import sentence, write_data
-from triton_models.assemble import RELEASES
+from triton_models.assemble import DEFAULT_RELEASE, RELEASES
 from triton_models.build import ALIGNMENT
 from triton_models.deltas import with_deltas
 from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, E5Model, part_file, read_e5
@@ -93,8 +93,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, model_repository: Path) -> Wo
     (shop.root / "home").mkdir()
     shutil.copytree(model_repository.parent / "parts", shop.root / "home" / "parts", copy_function=os.link)
     write_data(shop.root / "data", rows=100)
-    shutil.copytree(RELEASES / "starter" / "graphs", shop.release / "graphs")
-    shutil.copy(RELEASES / "starter" / ALIGNMENT, shop.release)
+    shutil.copytree(RELEASES / DEFAULT_RELEASE / "graphs", shop.release / "graphs")
+    shutil.copy(RELEASES / DEFAULT_RELEASE / ALIGNMENT, shop.release)
     (shop.release / "release.yaml").write_text('name: smoke\nversion: "1"\ntier: reference\n', encoding="utf-8")
     (shop.root / "recipe.yaml").write_text(yaml.safe_dump(small_recipe()), encoding="utf-8")
     (shop.root / "posts.jsonl").write_text("\n".join(map(json.dumps, posts(80))), encoding="utf-8")

@@ -12,7 +12,7 @@ import itertools
 import mmap
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +69,7 @@ class E5Model:
     vocabulary: Vocabulary
     tensors: Mapping[str, tuple[int, int, int]]  # name -> (dtype, count, offset)
     buffer: memoryview
+    changed: Mapping[str, FloatArray] = field(default_factory=dict)  # tensors that are no longer the part's own
 
     def blocks(self, name: str) -> Blocks:
         """The Q4_0 blocks of a tensor, flat, as stored; E5FormatError when it is stored as floats."""
@@ -79,6 +80,8 @@ class E5Model:
 
     def tensor(self, name: str) -> FloatArray:
         """The tensor as flat float32, dequantised where it was quantised."""
+        if name in self.changed:
+            return self.changed[name].reshape(-1)
         dtype, count, offset = self._entry(name)
         if dtype == _F32:
             return np.frombuffer(self.buffer, np.float32, count, offset)

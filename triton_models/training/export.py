@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from triton_models.build import write_text_tables
-from triton_models.deltas import with_deltas
+from triton_models.deltas import tuned
 from triton_models.fill import FillPlan, fill
 from triton_models.parts import E5Model
 from triton_models.serving.image_tower import ImageTower
@@ -39,7 +39,7 @@ def export_release(text: E5Model, image: Mapping[str, Any], release: Path) -> fl
     export_graphs(text, release / "graphs")
     with tempfile.TemporaryDirectory() as folder:
         # As served, so that names and posts err alike.
-        tower = build_text_tower(text, Path(folder), "int8", source=with_deltas(release, text.array))
+        tower = build_text_tower(tuned(release, text), Path(folder), "int8")
         _, accuracy = align_parts(image["classifier.weight"], tower.encode, release)
     return accuracy
 
@@ -52,11 +52,9 @@ def begin_release(text: E5Model, image: Mapping[str, Any], release: Path, *, nam
         about.write_text(yaml.safe_dump({"name": name, "version": version, "tier": "own"}), encoding="utf-8")
 
 
-def build_text_tower(
-    text: E5Model, folder: Path, precision: Precision, *, source: Callable[[str], Any] | None = None
-) -> TextTower:
-    """Exports, fills (from `source`, or the part itself) and loads a text tower in `folder`."""
-    _fill(export_text_graph(text, folder, precision), source or text.array, folder)
+def build_text_tower(text: E5Model, folder: Path, precision: Precision) -> TextTower:
+    """Exports, fills and loads a text tower in `folder`."""
+    _fill(export_text_graph(text, folder, precision), text.array, folder)
     write_text_tables(text, folder)
     return TextTower.load(folder)
 

@@ -95,7 +95,13 @@ def prove(text: E5Model, image: Mapping[str, npt.NDArray[Any]], alignment: Align
     }
 
 
+def summary(found: Mapping[str, Parity]) -> dict[str, float]:
+    """What the gates and the card read."""
+    exact = max(found["text_float32"].greatest_difference, found["image_float32"].greatest_difference)
+    return {"max_difference": exact, "int8_cosine": found["text_int8"].least_cosine}
+
+
 def passes(found: Mapping[str, Parity]) -> bool:
     """Whether float32 is within MAX_DIFFERENCE of torch and int8 within MIN_COSINE."""
-    exact = max(found["text_float32"].greatest_difference, found["image_float32"].greatest_difference)
-    return exact <= MAX_DIFFERENCE and found["text_int8"].least_cosine >= MIN_COSINE
+    told = summary(found)
+    return told["max_difference"] <= MAX_DIFFERENCE and told["int8_cosine"] >= MIN_COSINE

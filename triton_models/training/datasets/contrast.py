@@ -76,4 +76,4 @@ def family_of(row_id: str) -> str | None:
     """The family of a row of this set by its id, disguised copies included; None for a row of another set."""
     if not row_id.startswith("contrast:"):
         return None
-    return row_id.removeprefix("contrast:").rpartition("/")[0]
+    return row_id.removeprefix("contrast:").rpartition("/")[0] or None  # None: joined from several rows
