@@ -55,7 +55,7 @@ def evaluate(  # noqa: PLR0913  # the options of a command
     ] = None,
     *,
     sets: Annotated[Path | None, typer.Option(help="Data folder: judge the held-out and evaluate-only sets.")] = None,
-    release: Annotated[Path | None, typer.Option(help="Release folder; the shipped starter if not given.")] = None,
+    release: Annotated[Path | None, typer.Option(help="Release folder; the shipped one if not given.")] = None,
     towers: Towers = None,
     work: Work = None,
     report: Annotated[

@@ -66,15 +66,15 @@ def _old_names(state: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Parts, Path]:
-    """The small parts, and a releases folder whose `starter` fits them."""
+    """The small parts, and a releases folder whose `reference` fits them."""
     folder = tmp_path_factory.mktemp("stand-ins")
     image = lite0_state()
     parts = Parts(folder, image)
-    release = folder / "releases" / "starter"
+    release = folder / "releases" / "reference"
     export_graphs(read_e5(parts.text), release / "graphs")
     rng = np.random.default_rng(0)
     align(image["classifier.weight"], rng.normal(size=(1000, 384)).astype(np.float32)).save(release)
-    (release / "release.yaml").write_text('name: starter\nversion: "7"\ntier: reference\n')
+    (release / "release.yaml").write_text('name: reference\nversion: "7"\ntier: reference\n')
     return parts, folder / "releases"
 
 
@@ -95,7 +95,7 @@ def test_a_version_is_built_with_its_card(tmp_path: Path, options: AssembleOptio
     assert done.built
     assert done.version_dir == tmp_path / "home" / "repository" / "clip_safety" / "1"
     card = json.loads((done.version_dir / "card.json").read_text())
-    assert (card["release"], card["tier"], card["members"]) == ("starter-7", "reference", ["prompts", "nsfw", "ocr"])
+    assert (card["release"], card["tier"], card["members"]) == ("reference-7", "reference", ["prompts", "nsfw", "ocr"])
     assert (done.version_dir / "model.py").is_file()
     assert "count: 3 " in (done.repository / "clip_safety" / "config.pbtxt").read_text()
 
@@ -170,7 +170,7 @@ def test_a_failed_build_leaves_what_was_there(tmp_path: Path, options: AssembleO
 
 def test_a_plan_that_does_not_fit_the_part_is_named(tmp_path: Path, options: AssembleOptions) -> None:
     """A graph exported from other weights fails with the name of the weight."""
-    plan = tmp_path / "releases" / "starter" / "graphs" / "text.plan.json"
+    plan = tmp_path / "releases" / "reference" / "graphs" / "text.plan.json"
     plan.write_text(plan.read_text().replace('"l0.fo.w"', '"l9.fo.w"'))
     with pytest.raises(AssembleError, match=r"l9\.fo\.w"):
         assemble_release(tmp_path / "home", options)
@@ -179,14 +179,14 @@ def test_a_plan_that_does_not_fit_the_part_is_named(tmp_path: Path, options: Ass
 @pytest.mark.usefixtures("options")
 def test_an_unknown_release_names_the_known(tmp_path: Path) -> None:
     """A release that is not there is an error that lists those that are."""
-    with pytest.raises(AssembleError, match="no release 'finisher'; known: starter"):
+    with pytest.raises(AssembleError, match="no release 'finisher'; known: reference"):
         assemble(tmp_path / "home", release="finisher")
 
 
 def test_a_release_of_ones_own_is_a_folder(tmp_path: Path, options: AssembleOptions) -> None:
     """A folder with a `release.yaml` is assembled like a shipped release; one without is named as unknown."""
     own = tmp_path / "mine"
-    shutil.copytree(tmp_path / "releases" / "starter", own)
+    shutil.copytree(tmp_path / "releases" / "reference", own)
     (own / "release.yaml").write_text('name: mine\nversion: "1"\ntier: reference\n')
     assert assemble_release(tmp_path / "home", _with(options, release=str(own))).card["release"] == "mine-1"
     (own / "release.yaml").unlink()

@@ -203,7 +203,7 @@ def test_bad_recipes_say_why(tmp_path: Path, text: str, said: str) -> None:
         load_finetune_recipe(str(path))
     with pytest.raises(RecipeError, match="reference, smoke, text"):
         load_finetune_recipe("nothing")
-    with pytest.raises(RecipeError, match=r"no such recipe file; shipped recipes are smoke, text$"):
+    with pytest.raises(RecipeError, match=r"no such recipe file; shipped recipes are reference, smoke, text$"):
         load_finetune_recipe(str(tmp_path / "gone.yaml"))
 
 
