@@ -137,6 +137,15 @@ _CARDS: Final = (
         shipped=True,
     ),
     SetCard(
+        "everyday",
+        "written",
+        "harmless lines that we wrote in languages and spellings that the other sets hardly have",
+        "Apache-2.0",
+        "the authors of Weir",
+        "train",
+        shipped=True,
+    ),
+    SetCard(
         "hatecheck",
         "text/hatecheck",
         "functional tests of hate detection, 29 functionalities",

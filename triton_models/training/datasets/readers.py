@@ -125,6 +125,17 @@ def read_written(folder: Path) -> Iterator[RawRow]:
                 yield RawRow(f"{category}-{side}-{number}", sentence, locale, labels, "train/test")
 
 
+def read_everyday(folder: Path) -> Iterator[RawRow]:
+    """Our own harmless lines in languages and spellings that other sets hardly have: `locale: lines`."""
+    path = folder / "everyday.yaml"
+    if not path.is_file():
+        raise DataError(path, "file not found", "install Weir again: this file is part of it")
+    labels = mapping.written_labels("ordinary", harmful=False)
+    for locale, lines in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        for number, line in enumerate(lines):
+            yield RawRow(f"{locale}-{number}", line, locale, labels)
+
+
 READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
     "davidson": read_davidson,
     "edos": read_edos,
@@ -135,6 +146,7 @@ READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
     "jailbreaks_in_the_wild": read_jailbreaks,
     "written": read_written,
     "contrast": read_contrast,
+    "everyday": read_everyday,
 }
 
 
