@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from triton_models.training.datasets import Row
 from triton_models.training.datasets.sample import capped, thinned
 from triton_models.training.leave_out import leave_language_out
 
 WIDTH = 6
+Array = npt.NDArray[np.float32]
 
 
-def made(locale: str, split: str, axis: int, count: int = 60) -> tuple[list[Row], np.ndarray]:
+def made(locale: str, split: str, axis: int, count: int = 60) -> tuple[list[Row], Array]:
     """Rows whose hate lies on one axis of the vectors."""
     rng = np.random.default_rng(len(split) + axis)
     rows, vectors = [], rng.normal(size=(count, WIDTH)).astype(np.float32)

@@ -32,7 +32,7 @@ FloatArray = npt.NDArray[np.float32]
 
 RECORD: Final = "joint.json"
 ORDINARY_SETS: Final = ("davidson", "cold_zh", "germeval2018_de")
-ORDINARY_TRAIN: Final = 1_200
+ORDINARY_TRAIN: Final = 6_000
 ORDINARY_TEST: Final = 600
 BATCH: Final = 16
 
