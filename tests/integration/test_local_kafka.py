@@ -29,9 +29,9 @@ def three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafk
 
 
 async def produce(bootstrap: str, topic: str, numbers: range) -> None:
-    """Produce each number with acks=all, in order."""
+    """Produce each number with acks=all, in order; idempotent, or a retry after a lost answer would write it twice."""
     async with aiokafka.AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", request_timeout_ms=60_000, retry_backoff_ms=200
+        bootstrap_servers=bootstrap, enable_idempotence=True, request_timeout_ms=60_000, retry_backoff_ms=200
     ) as producer:
         for number in numbers:
             await producer.send_and_wait(topic, b"%d" % number, partition=0)

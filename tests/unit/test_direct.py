@@ -130,7 +130,9 @@ async def stage() -> AsyncIterator[Stage]:
 def logged(monkeypatch: pytest.MonkeyPatch) -> LogCapture:
     """What the consumer logs."""
     capture = LogCapture()
-    monkeypatch.setattr("streams.agents.direct.log", structlog.wrap_logger(None, processors=[capture]))
+    # Every level, whatever another test made structlog's default.
+    every = structlog.make_filtering_bound_logger(0)
+    monkeypatch.setattr("streams.agents.direct.log", structlog.wrap_logger(None, [capture], every))
     return capture
 
 
