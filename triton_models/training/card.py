@@ -24,10 +24,11 @@ CANNOT: Final = tuple(
         which harm is far more common. Choose thresholds on your own traffic.
     Tell how grave a harm is: severity follows confidence, because no set at hand labels gravity.
     Read sarcasm, in-group use of slurs or quoted hate reliably: see below which functionalities it gets wrong.
-    Find hate in Chinese at the usual thresholds: no Chinese set here asks about hate, so it ranks across languages and
-        its scores stay low (see F1 at .5 of the Chinese HateCheck). Lower the threshold for zh, or use lists.
-    Judge languages that it was not taught as well as the three that it was (English, German, Chinese); romanised
-        text of other scripts is near chance.
+    Leave harmless mentions of a group alone at 0.5: praise of a group and answers to hate are called hate too often
+        (the functionalities that end in _nh). Policies take a higher threshold, or a list beside the score.
+    Judge outside English, German and Chinese as it judges there: in thirteen more languages it learned from sentences
+        that we wrote and no native speaker read, and its dev and test figures on those sound like us. Romanised
+        Hindi ranks badly (see identity terms), other romanised text was taught as harmless talk only.
     Judge `sexual_minors`: never a model's guess; known hashes and text rules only.
     """.replace("\n        ", " ")
     .strip()
