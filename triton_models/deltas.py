@@ -33,11 +33,9 @@ def with_deltas(release: Path, source: Source) -> Source:
 
     The source raises ValueError when a changed tensor does not have the shape of the part's.
     """
-    path = release / FILE
-    if not path.is_file():
+    path, stored = release / FILE, _stored(release)
+    if not stored:
         return source
-    with np.load(path, allow_pickle=False) as saved:
-        stored = {name: saved[name] for name in saved.files}
 
     def overlaid(name: str) -> Array:
         original, steps = source(name), stored.get(name)
@@ -53,13 +51,8 @@ def with_deltas(release: Path, source: Source) -> Source:
 
 def tuned(release: Path, text: E5Model) -> E5Model:
     """`text` with the release's own tensors in place of those that it changed."""
-    path = release / FILE
-    if not path.is_file():
-        return text
-    with np.load(path, allow_pickle=False) as saved:
-        names = [name for name in saved.files if not name.endswith(SIZE)]
     source = with_deltas(release, text.array)
-    return replace(text, changed={name: source(name) for name in names})
+    return replace(text, changed={name: source(name) for name in _stored(release) if not name.endswith(SIZE)})
 
 
 def save_deltas(changed: Mapping[str, Array], start: Mapping[str, Array], release: Path) -> Path:
@@ -88,6 +81,15 @@ def read_quality(release: Path) -> dict[str, Any]:
     if "test" in joint:
         found["pairs"] = joint["test"]
     return found
+
+
+def _stored(release: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of `deltas.npz`; none without it."""
+    path = release / FILE
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as saved:
+        return {name: saved[name] for name in saved.files}
 
 
 def _read(path: Path) -> dict[str, Any]:

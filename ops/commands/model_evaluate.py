@@ -28,6 +28,7 @@ from ops.commands.model_train import (
 from ops.exits import MISUSED
 from ops.targets import read_settings
 from triton_models.assemble import DEFAULT_RELEASE, RELEASES
+from triton_models.deltas import CARD, JOINT
 from triton_models.release_store import ReleaseStore, StoreError
 
 EPILOG: Final = (
@@ -35,7 +36,6 @@ EPILOG: Final = (
     "`weir model evaluate --sets ~/weir-data --report out --against 1` · "
     'a line of posts.jsonl: `{"id": "1", "text": "…", "labels": {"hate": 1}, "severity": {"hate": 4}}`'
 )
-JOINT_RECORD: Final = "joint.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _measure(asked: _Asked, cache: Path) -> dict[str, Any]:
 def _of_the_release(folder: Path) -> dict[str, Any]:
     """What the release recorded of pictures and pairs, which is not measured here again."""
     found: dict[str, Any] = {}
-    record, card = folder / JOINT_RECORD, folder / "card.json"
+    record, card = folder / JOINT, folder / CARD
     if record.is_file():
         found["pairs"] = json.loads(record.read_text(encoding="utf-8")).get("test", {})
     if card.is_file():
@@ -164,7 +164,7 @@ def _folder_of(against: str | None, home: Path) -> Path | None:
 
 
 def _name(folder: Path) -> str:
-    card = folder / "card.json"
+    card = folder / CARD
     return (
         str(json.loads(card.read_text(encoding="utf-8")).get("release", folder.name)) if card.is_file() else folder.name
     )

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from ops.commands.model_train import Bars, need_training
 from ops.exits import MISSING, MISUSED
 from ops.targets import read_settings
 
@@ -31,12 +32,9 @@ def finetune(
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Fine-tune the text tower's upper layers in stages, then mix them with the start as far as that helps."""
-    try:
-        import torch
-    except ImportError as exc:
-        typer.echo(f"training needs {exc.name}, which is not installed: pip install 'weir[train]'", err=True)
-        raise typer.Exit(MISSING) from exc
-    from ops.commands.model_train import Bars
+    need_training()
+    import torch
+
     from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, PartsError, ensure_parts, read_e5
     from triton_models.parts.lite0 import read_lite0
     from triton_models.training.datasets import DataError, EvaluateOnlyError, UnknownSetError

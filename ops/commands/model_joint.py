@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from ops.commands.model_train import Bars, need_training
 from ops.exits import MISSING, MISUSED
 from ops.targets import read_settings
 
@@ -26,12 +27,9 @@ def joint(
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Train the joint reading on generated quadruples and measure it on sentences, icons and languages never seen."""
-    try:
-        import torch
-    except ImportError as exc:
-        typer.echo(f"training needs {exc.name}, which is not installed: pip install 'weir[train]'", err=True)
-        raise typer.Exit(MISSING) from exc
-    from ops.commands.model_train import Bars
+    need_training()
+    import torch
+
     from triton_models.release_store import ReleaseStore, StoreError
     from triton_models.training.datasets import DataError
     from triton_models.training.joint_run import JointJob, run_joint

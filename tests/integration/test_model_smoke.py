@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 import yaml
 
@@ -28,8 +26,8 @@ from ops.exits import NO, OK
 from tests.training_factory import sentence, write_data
 from triton_models.assemble import DEFAULT_RELEASE, RELEASES
 from triton_models.build import ALIGNMENT
-from triton_models.deltas import with_deltas
-from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, E5Model, part_file, read_e5
+from triton_models.deltas import tuned as with_own_layers
+from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, part_file, read_e5
 from triton_models.parts.lite0 import read_lite0
 from triton_models.serving.text_tower import TextTower
 from triton_models.training.align import Alignment
@@ -178,7 +176,7 @@ def test_a_killed_run_ends_in_the_same_bytes(shop: Workshop, tuned: Mapping[str,
 
 def test_served_is_what_was_trained(shop: Workshop, version: Path) -> None:
     """The exported graph, filled with the deltas, computes what torch does: float32, int8, and the file that serves."""
-    model = changed_model(read_e5(part_file(shop.root / "home", TEXT_TOWER)), shop.release)
+    model = with_own_layers(shop.release, read_e5(part_file(shop.root / "home", TEXT_TOWER)))
     clip = build_clip(model, read_lite0(part_file(shop.root / "home", IMAGE_TOWER)), Alignment.load(shop.release))
     assert text_parity(clip, model, TEXTS, "float32").greatest_difference <= MAX_DIFFERENCE
     assert text_parity(clip, model, TEXTS, "int8").least_cosine >= MIN_COSINE
@@ -207,16 +205,3 @@ def test_its_promotion_is_refused(shop: Workshop) -> None:
     assert (outcome["done"], outcome["serving"]) == (False, 1)
     listed = json.loads(shop("model", "list", "--json"))
     assert [one["version"] for one in listed["versions"]] == [1]
-
-
-def changed_model(part: E5Model, release: Path) -> E5Model:
-    """The part as a model whose tensors are those that the release changed them to."""
-    source = with_deltas(release, part.array)
-
-    class Changed(E5Model):
-        __slots__ = ()
-
-        def array(self, name: str) -> npt.NDArray[np.float32]:
-            return source(name)
-
-    return Changed(part.shape, part.vocabulary, part.tensors, part.buffer)

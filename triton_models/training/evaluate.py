@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from policies.engine.taxonomy import CATEGORIES
-from triton_models.contract import LABELS
 from triton_models.serving.fuse import Fuser
 from triton_models.training.bias import bias_table, false_positive_gaps, measure_bias, measure_swaps
 from triton_models.training.datasets import Row
@@ -139,21 +138,6 @@ def judge_cases(cases: Sequence[Case], views: Views) -> dict[str, Any]:
             [case.functionality for case in cases], hateful, views["fused"][:, HATE].astype(np.float64)
         ),
     }
-
-
-def evaluate_labelled(
-    members: TextMembers, fuser: Fuser, *, texts: Sequence[str], labels: Sequence[Mapping[str, float]]
-) -> dict[str, Any]:
-    """The figures on somebody's own labelled texts: category -> view -> figures."""
-    views = _views(members, fuser, texts, None)
-    table = {}
-    for column, category in enumerate(LABELS):
-        target = np.array([float(row.get(category, np.nan)) for row in labels])
-        asked = ~np.isnan(target)
-        figures = measure_views(target[asked] > 0.5, {name: rows[asked] for name, rows in views.items()}, column)
-        if figures:
-            table[category] = figures
-    return table
 
 
 def _views(members: TextMembers, fuser: Fuser, texts: Sequence[str], advance: Any) -> dict[str, FloatArray]:

@@ -55,8 +55,7 @@ def finetune(model: E5Model, data: FinetuneData, recipe: FinetuneRecipe, work: P
         store = store_hidden(model, data.texts, boundary, work, most=recipe.max_tokens, advance=advance)
         replay = _replay(model, data, boundary, work, recipe)
         advance(len(data.replay))
-    run = _Run(model, recipe, unfrozen, boundary, len(data.targets[0]))
-    run.losses = Losses(recipe, store, replay, data)
+    run = _Run(model, unfrozen, boundary, Losses(recipe, store, replay, data))
     progress.note(f"computing in {'bfloat16' if run.half else 'float32'}")
     log = Log(work / f"finetune-{recipe.key}.csv")
     done = run.resume(work / f"{recipe.key}-{CHECKPOINT}")
@@ -91,15 +90,13 @@ def runs_in_half(precision: str) -> bool:
 class _Run:
     """Everything that one step changes."""
 
-    def __init__(
-        self, model: E5Model, recipe: FinetuneRecipe, unfrozen: Sequence[Unfrozen], boundary: int, outputs: int
-    ) -> None:
-        self.recipe, self.unfrozen, self.boundary = recipe, unfrozen, boundary
-        self.half = runs_in_half(recipe.precision)
-        self.losses: Losses | None = None
+    def __init__(self, model: E5Model, unfrozen: Sequence[Unfrozen], boundary: int, losses: Losses) -> None:
+        self.recipe, self.unfrozen, self.boundary = losses.recipe, unfrozen, boundary
+        self.half = runs_in_half(self.recipe.precision)
+        self.losses = losses
         self.net = TextLayers(model, boundary)
         self.start = TextLayers(model, boundary).requires_grad_(requires_grad=False)
-        self.head = nn.Linear(model.shape.hidden, outputs)
+        self.head = nn.Linear(model.shape.hidden, losses.data.targets.shape[1])
         nn.init.zeros_(self.head.weight)
         nn.init.constant_(self.head.bias, -2.0)
         self.mean = {name: value.detach().clone() for name, value in self._named().items()}
@@ -132,8 +129,6 @@ class _Run:
 
     def _back(self, rows: Sequence[int], draw: int) -> dict[str, float]:
         """Takes the losses of one piece of the batch back through the network; their values."""
-        if self.losses is None:
-            raise RuntimeError("no losses were given")
         frozen = self.unfrozen[self.stage].first - self.boundary
         nets = Networks(self.net, self.start, self.head)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):

@@ -80,7 +80,7 @@ class Losses:
                 before = nets.start(hidden, lengths)
             parts["distil"] = weights.distil * distillation(embedding, before)
         if weights.replay and moves and self.replay is not None:
-            parts["replay"] = weights.replay * self._replayed(nets, frozen, draw)
+            parts["replay"] = weights.replay * self._replayed(self.replay, nets, frozen, draw)
         if weights.prompts:
             prompts = nn.functional.normalize(nets.head.weight, dim=1)
             parts["prompts"] = weights.prompts * class_prompt_contrast(embedding, prompts, target)
@@ -107,10 +107,7 @@ class Losses:
             found["confounders"] = weights.confounders * confounder_margin(harmful, harmless)
         return found
 
-    def _replayed(self, nets: Networks, frozen: int, draw: int) -> torch.Tensor:
-        store = self.replay
-        if store is None:
-            raise RuntimeError("nothing to replay")
+    def _replayed(self, store: HiddenStore, nets: Networks, frozen: int, draw: int) -> torch.Tensor:
         rng = np.random.default_rng((self.recipe.seed, draw))
         rows = rng.choice(len(store), min(self.recipe.replay_batch, len(store)), replace=False)
         hidden, lengths = store.batch(rows.tolist())

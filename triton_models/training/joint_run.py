@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from triton_models.contract import IMAGE_SIZE_PX, LABELS
+from triton_models.deltas import JOINT
 from triton_models.pixels import decode_image
 from triton_models.serving.image_tower import ImageTower
 from triton_models.serving.joint_fusion import JointHead
@@ -30,7 +31,6 @@ from triton_models.training.progress import Progress
 
 FloatArray = npt.NDArray[np.float32]
 
-RECORD: Final = "joint.json"
 ORDINARY_SETS: Final = ("davidson", "cold_zh", "germeval2018_de")
 ORDINARY_TRAIN: Final = 6_000
 ORDINARY_TEST: Final = 600
@@ -78,7 +78,7 @@ def run_joint(job: JointJob) -> dict[str, Any]:
         **{split: measure_pairs(head, pairs, split, images, texts) for split in ("dev", "test")},
         "ordinary_alarms": ordinary_alarms(head, [texts[text] for text in ordinary["test"]], images),
     }
-    (job.out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (job.out / JOINT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
 
 
