@@ -83,7 +83,7 @@ def assemble_release(home: Path, options: AssembleOptions | None = None) -> Asse
     """
     given = options or AssembleOptions()
     step = given.step if given.step is not None else _silent
-    folder = _release_folder(given.release)
+    folder = release_folder(given.release)
     try:
         step("fetching pretrained parts")
         files = {one.part.name: one.path for one in ensure_parts(home, PARTS, report=given.fetching)}
@@ -168,7 +168,7 @@ def read_card(version_dir: Path) -> dict[str, Any]:
     return card if isinstance(card, dict) else {}
 
 
-def _release_folder(release: str) -> Path:
+def release_folder(release: str) -> Path:
     """A shipped release by its name, or a folder of one's own that has a `release.yaml`."""
     known = sorted(entry.name for entry in RELEASES.iterdir() if (entry / "release.yaml").is_file())
     if release in known:

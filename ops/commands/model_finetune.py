@@ -7,26 +7,37 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+import yaml
 
 from ops.commands.model_train import Bars, need_training
 from ops.exits import MISSING, MISUSED
 from ops.targets import read_settings
 
+if TYPE_CHECKING:
+    from triton_models.parts import E5Model
+
 EPILOG: Final = (
     "Examples: `weir model finetune --data ~/weir-data --out my-release` · "
     "`weir model finetune --recipe smoke --data ~/weir-data --out try --threads 1` · "
+    "`weir model finetune --recipe update --from reference --data ~/weir-data --out newer` · "
     "a killed run goes on where it was when the same command is given again"
 )
 
 
-def finetune(
+def finetune(  # noqa: PLR0913  # the options of a command
     *,
     data: Annotated[Path, typer.Option(help="Folder with the data sets.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="Release folder to write deltas into.", file_okay=False)],
-    recipe: Annotated[str, typer.Option(help="A shipped recipe (text, smoke), or a YAML file.")] = "text",
+    recipe: Annotated[
+        str, typer.Option(help="A shipped recipe (reference, text, update, smoke), or a YAML file.")
+    ] = "text",
+    parent: Annotated[
+        str | None,
+        typer.Option("--from", help="Go on from this release (a name, or a folder) instead of the pretrained part."),
+    ] = None,
     work: Annotated[Path | None, typer.Option(help="Where checkpoints are kept; below WEIR_HOME if not given.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads to compute with.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
@@ -35,6 +46,7 @@ def finetune(
     need_training()
     import torch
 
+    from triton_models.assemble import AssembleError, release_folder
     from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, PartsError, ensure_parts, read_e5
     from triton_models.parts.lite0 import read_lite0
     from triton_models.training.datasets import DataError, EvaluateOnlyError, UnknownSetError
@@ -51,9 +63,10 @@ def finetune(
         kept = work or settings.home / "training" / f"finetune-{chosen.recipe}"
         kept.mkdir(parents=True, exist_ok=True)
         text = read_e5(text_part.path)
-        record = run_finetune(FinetuneJob(text, data, kept, out, chosen, Bars()))
+        start, known = (text, {}) if parent is None else _tower_of(release_folder(parent), text)
+        record = run_finetune(FinetuneJob(start, data, kept, out, chosen, Bars(), known))
         begin_release(text, read_lite0(image_part.path), out, name=out.resolve().name, version=chosen.version)
-    except (RecipeError, DataError, EvaluateOnlyError, UnknownSetError) as exc:
+    except (RecipeError, DataError, EvaluateOnlyError, UnknownSetError, AssembleError) as exc:
         typer.echo(f"weir model finetune: {exc}", err=True)
         raise typer.Exit(MISUSED) from exc
     except PartsError as exc:
@@ -69,3 +82,15 @@ def finetune(
     typer.echo(
         f"Next: weir model assemble --release {out}, then weir model train --out {out}: heads on the changed tower"
     )
+
+
+def _tower_of(release: Path, text: E5Model) -> tuple[E5Model, dict[str, str]]:
+    """A release's text tower, and which release it is; the part itself when the release changed no layer."""
+    from triton_models.deltas import FILE, tuned
+    from triton_models.files import sha256_of
+
+    named = yaml.safe_load((release / "release.yaml").read_text(encoding="utf-8"))
+    known = {"release": f"{named['name']}-{named['version']}"}
+    if (release / FILE).is_file():
+        known["deltas_sha256"] = sha256_of(release / FILE)
+    return tuned(release, text), known

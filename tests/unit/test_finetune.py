@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from triton_models.parts.text_rules import PREFIX
 from triton_models.parts.tokenizer import build_tokenizer
 from triton_models.training.datasets import Row
 from triton_models.training.datasets.sample import capped, thinned
-from triton_models.training.finetune import Finetuned, finetune, runs_in_half
+from triton_models.training.finetune import Finetuned, finetune, run_key, runs_in_half
 from triton_models.training.finetune_log import Log
 from triton_models.training.finetune_losses import SCALE, FinetuneData
 from triton_models.training.finetune_recipe import FinetuneRecipe, LossWeights, load_finetune_recipe
@@ -201,9 +202,9 @@ def test_bad_recipes_say_why(tmp_path: Path, text: str, said: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError, match=said):
         load_finetune_recipe(str(path))
-    with pytest.raises(RecipeError, match="reference, smoke, text"):
+    with pytest.raises(RecipeError, match="reference, smoke, text, update"):
         load_finetune_recipe("nothing")
-    with pytest.raises(RecipeError, match=r"no such recipe file; shipped recipes are reference, smoke, text$"):
+    with pytest.raises(RecipeError, match=r"no such recipe file; shipped recipes are reference, smoke, text, update$"):
         load_finetune_recipe(str(tmp_path / "gone.yaml"))
 
 
@@ -237,6 +238,32 @@ def test_a_whole_run_writes_a_release(tmp_path: Path) -> None:
         assert saved[f"l3.q.b{SIZE}"].dtype == np.float32
         assert {name.removesuffix(SIZE) for name in saved.files} == {n for n in saved.files if not n.endswith(SIZE)}
     assert (tmp_path / "release" / "finetune.json").is_file()
+
+
+def test_a_run_goes_on_from_a_release(tmp_path: Path) -> None:
+    """From a release's tower: its changes are where the run starts, deltas count from the part, and the record tells."""
+    data = write_data(tmp_path / "data")
+    recipe = RECIPE.model_copy(update={"max_rows": 24, "stages": RECIPE.stages[1:2]})
+    part = a_model(tmp_path)
+    moved = replace(part, changed={"l1.q.w": part.array("l1.q.w") + np.float32(0.5)})
+    assert run_key(moved, recipe) != run_key(part, recipe) == recipe.key
+    work, out = tmp_path / "work", tmp_path / "release"
+    record = run_finetune(FinetuneJob(moved, data, work, out, recipe, Silent(), {"release": "old-1"}))
+    assert record["parent"] == {"release": "old-1"}
+    assert [path.name for path in work.glob("*.pt")] == [f"{run_key(moved, recipe)}-checkpoint.pt"]
+    with np.load(out / "deltas.npz") as saved:
+        steps, size = saved["l1.q.w"].astype(np.float32), saved[f"l1.q.w{SIZE}"]
+        # Layer 1 does not move in this recipe: what it is away from the part is what the release had changed.
+        assert np.allclose(steps * size, 0.5 * record["alpha"], atol=0.01)
+        assert {name.split(".")[0] for name in saved.files} == {"l1", "l2", "l3"}
+
+
+def test_training_reads_what_serving_reads(tmp_path: Path) -> None:
+    """A disguised text and its plain form have the same hidden states."""
+    model = a_model(tmp_path)
+    store = store_hidden(model, ["h\u200bello world", "hello world"], 2, tmp_path)
+    assert store.lengths[0] == store.lengths[1]
+    assert np.array_equal(store.states[: store.offsets[1]], store.states[store.offsets[1] :])
 
 
 def test_every_loss_is_in_the_log(tmp_path: Path) -> None:

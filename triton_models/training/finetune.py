@@ -7,10 +7,11 @@ again ends in the same weights as one that was not.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,11 +45,15 @@ class Finetuned:
 
 
 def finetune(model: E5Model, data: FinetuneData, recipe: FinetuneRecipe, work: Path, progress: Progress) -> Finetuned:
-    """Runs, or goes on with, the recipe; the averaged weights. Kept in `work` under the recipe's key."""
+    """Runs, or goes on with, the recipe; the averaged weights. Kept in `work` under the recipe's key.
+
+    A `model` with changed tensors is an earlier release's tower: training goes on from there, and what must stay is
+    still what the pretrained part says.
+    """
     torch.manual_seed(recipe.seed)
     layers = model.shape.layers
     unfrozen = [unfreeze(stage, layers, recipe.layer_decay) for stage in recipe.stages]
-    boundary = min(one.first for one in unfrozen)
+    boundary = min([one.first for one in unfrozen] + [layer_of(name) for name in model.changed])
     for warning in recipe.warnings:
         progress.note(f"warning: {warning}")
     with progress.stage("lower layers", len(data.texts) + len(data.replay)) as advance:
@@ -57,8 +62,9 @@ def finetune(model: E5Model, data: FinetuneData, recipe: FinetuneRecipe, work: P
         advance(len(data.replay))
     run = _Run(model, unfrozen, boundary, Losses(recipe, store, replay, data))
     progress.note(f"computing in {'bfloat16' if run.half else 'float32'}")
-    log = Log(work / f"finetune-{recipe.key}.csv")
-    done = run.resume(work / f"{recipe.key}-{CHECKPOINT}")
+    key = run_key(model, recipe)
+    log = Log(work / f"finetune-{key}.csv")
+    done = run.resume(work / f"{key}-{CHECKPOINT}")
     log.cut(done)
     if done:
         progress.note(f"going on at step {done}")
@@ -68,7 +74,7 @@ def finetune(model: E5Model, data: FinetuneData, recipe: FinetuneRecipe, work: P
         for step in steps[done:]:
             log.write(step.number, run.take(step))
             if (step.number + 1) % recipe.checkpoint_steps == 0 or step.number + 1 == len(steps):
-                run.save(work / f"{recipe.key}-{CHECKPOINT}", step.number + 1)
+                run.save(work / f"{key}-{CHECKPOINT}", step.number + 1)
             advance(1)
     log.draw()
     return run.result(len(steps))
@@ -80,6 +86,21 @@ def _replay(
     if not data.replay or not recipe.losses.replay:
         return None
     return store_hidden(model, data.replay, boundary, work, most=recipe.max_tokens)
+
+
+def layer_of(name: str) -> int:
+    """The layer of one of the part's tensors: 11 for `l11.q.w`."""
+    return int(name.split(".", maxsplit=1)[0][1:])
+
+
+def run_key(model: E5Model, recipe: FinetuneRecipe) -> str:
+    """A short hash of all that changes the result beside the data: the recipe, and the release that it starts from."""
+    if not model.changed:
+        return recipe.key
+    digest = hashlib.blake2b(recipe.key.encode(), digest_size=8)
+    for name in sorted(model.changed):
+        digest.update(name.encode() + model.array(name).tobytes())
+    return digest.hexdigest()
 
 
 def runs_in_half(precision: str) -> bool:
@@ -95,7 +116,7 @@ class _Run:
         self.half = runs_in_half(self.recipe.precision)
         self.losses = losses
         self.net = TextLayers(model, boundary)
-        self.start = TextLayers(model, boundary).requires_grad_(requires_grad=False)
+        self.start = TextLayers(replace(model, changed={}), boundary).requires_grad_(requires_grad=False)
         self.head = nn.Linear(model.shape.hidden, losses.data.targets.shape[1])
         nn.init.zeros_(self.head.weight)
         nn.init.constant_(self.head.bias, -2.0)
@@ -198,9 +219,7 @@ class _Run:
         return int(state["steps"])
 
     def result(self, steps: int) -> Finetuned:
-        """The averaged weights of every layer that moved in some stage."""
-        first = min(one.first for one in self.unfrozen)
+        """The averaged weights of every layer that is no longer the part's own."""
         found = {name: np.array(value.numpy()) for name, value in self.mean.items()}
         head = {name: found.pop(f"head.{name}") for name in ("weight", "bias")}
-        changed = {name: value for name, value in found.items() if int(name.split(".")[0][1:]) >= first}
-        return Finetuned(changed, head["weight"], head["bias"], steps, tuple(self.trainable))
+        return Finetuned(found, head["weight"], head["bias"], steps, tuple(self.trainable))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from triton_models.training.datasets import Row, build_rows
 from triton_models.training.datasets.contrast import family_of
 from triton_models.training.datasets.sample import capped, thinned
 from triton_models.training.enlarge import enlarge
-from triton_models.training.finetune import Finetuned, finetune
+from triton_models.training.finetune import Finetuned, finetune, layer_of
 from triton_models.training.finetune_losses import SCALE, FinetuneData
 from triton_models.training.finetune_recipe import FinetuneRecipe
 from triton_models.training.finetune_replay import Captions, kept, read_captions
@@ -43,12 +43,18 @@ BATCH: Final = 64
 class FinetuneJob:
     """One run."""
 
-    model: E5Model
+    model: E5Model  # the part, or an earlier release's tower, from which it goes on
     data: Path
     work: Path
     out: Path
     recipe: FinetuneRecipe
     progress: Progress
+    parent: Mapping[str, str] = field(default_factory=dict)  # which release `model` is of, for the record
+
+    @property
+    def part(self) -> E5Model:
+        """The pretrained part: what deltas are counted from, and whose captions must stay."""
+        return replace(self.model, changed={})
 
 
 def run_finetune(job: FinetuneJob) -> dict[str, Any]:
@@ -72,11 +78,12 @@ def run_finetune(job: FinetuneJob) -> dict[str, Any]:
     tuned = finetune(job.model, data, recipe, job.work, job.progress)
     mixtures = _sweep(job, tuned, dev, captions)
     chosen = choose(mixtures)
-    start = {name: job.model.array(name) for name in tuned.changed}
+    start = {name: job.part.array(name) for name in tuned.changed}
     save_deltas(mix(start, tuned.changed, chosen.alpha), start, job.out)
     np.savez_compressed(job.out / "finetune_head.npz", weight=tuned.head_weight, bias=tuned.head_bias)
     record = {
         "recipe": recipe.model_dump(mode="json"),
+        **({"parent": dict(job.parent)} if job.parent else {}),
         "warnings": recipe.warnings,
         "rows": {"train": len(train), "dev": len(dev)},
         "steps": tuned.steps,
@@ -94,10 +101,10 @@ def targets_of(rows: Sequence[Row], recipe: FinetuneRecipe) -> Array:
 
 
 def _sweep(job: FinetuneJob, tuned: Finetuned, dev: Sequence[Row], captions: Captions) -> list[Mixture]:
-    boundary = min(int(name.split(".")[0][1:]) for name in tuned.changed) if tuned.changed else job.model.shape.layers
+    boundary = min(layer_of(name) for name in tuned.changed) if tuned.changed else job.model.shape.layers
     targets = targets_of(dev, job.recipe)
     layers = TextLayers(job.model, boundary)
-    start = {name: job.model.array(name) for name in tuned.changed}
+    start = {name: job.part.array(name) for name in tuned.changed}
 
     def encode(texts: Sequence[str]) -> Array:
         store = store_hidden(job.model, texts, boundary, job.work, most=job.recipe.max_tokens)

@@ -22,6 +22,7 @@ from triton_models.parts import E5Model
 from triton_models.parts.e5 import dequantise
 from triton_models.parts.text_rules import PREFIX
 from triton_models.parts.tokenizer import build_tokenizer
+from triton_models.serving.undisguise import VERSION, undisguise
 from triton_models.training.progress import Advance
 
 MAX_TOKENS: Final = 128
@@ -135,9 +136,9 @@ def store_hidden(
 ) -> HiddenStore:
     """The hidden states below layer `boundary`, computed once per texts and boundary; a killed run starts this anew.
 
-    `most` tokens of a text are read.
+    Texts are read as serving reads them, without their disguises; `most` tokens of each.
     """
-    digest = hashlib.blake2b(f"{boundary} {most}".encode(), digest_size=10)
+    digest = hashlib.blake2b(f"{boundary} {most} {VERSION}".encode(), digest_size=10)
     for text in texts:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +147,7 @@ def store_hidden(
         tokenizer = build_tokenizer(model.vocabulary)
         tokenizer.enable_truncation(most)
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        tokens = [one.ids for one in tokenizer.encode_batch_fast([PREFIX + text for text in clean])]
+        tokens = [one.ids for one in tokenizer.encode_batch_fast([PREFIX + undisguise(text) for text in clean])]
         offsets = np.cumsum([0, *(len(ids) for ids in tokens)]).astype(np.int64)
         aside = states.with_suffix(".part")
         _write_states(model, tokens, offsets, (boundary, aside), advance)

@@ -146,6 +146,15 @@ _CARDS: Final = (
         shipped=True,
     ),
     SetCard(
+        "harms",
+        "written/harms",
+        "sentences that we wrote in many languages: each harm, and harmless lines that use the same words",
+        "Apache-2.0",
+        "the authors of Weir",
+        "train",
+        shipped=True,
+    ),
+    SetCard(
         "hatecheck",
         "text/hatecheck",
         "functional tests of hate detection, 29 functionalities",

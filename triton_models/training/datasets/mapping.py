@@ -138,6 +138,23 @@ def written_labels(topic: str, *, harmful: bool) -> dict[Category, float]:
     return {**{name: float(value) for name, value in SOBER.items()}, category: 0.0}
 
 
+def harm_labels(category: Category, *, harmful: bool) -> dict[Category, float]:
+    """What one of our sentences about a harm, or one of its look-alikes, says.
+
+    A look-alike attacks nobody. A harmful line says its own category, and that it is no hate where the category is
+    not about people: whether a threat or an insult also attacks a group was not asked.
+    """
+    if not harmful:
+        calm: dict[Category, float] = {"hate": 0.0, "harassment": RARELY, **SOBER}
+        return {**calm, category: 0.0}
+    said: dict[Category, float] = {category: 1.0, "prompt_attack": float(category == "prompt_attack")}
+    if category not in ("violence", "harassment"):
+        said["hate"] = 0.0
+    if category == "harassment":
+        said["hate"] = RARELY
+    return said
+
+
 def ailuminate_labels(hazard: str, persona: str) -> dict[Category, float]:
     """What a prompt's hazard code and the skill of its writer say.
 

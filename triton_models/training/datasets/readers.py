@@ -15,6 +15,7 @@ from typing import Final
 
 import yaml
 
+from policies.engine.taxonomy import CATEGORIES, NEVER_MODELLED
 from triton_models.training.datasets import mapping
 from triton_models.training.datasets.contrast import read_contrast
 from triton_models.training.datasets.raw import Part, RawRow
@@ -136,6 +137,24 @@ def read_everyday(folder: Path) -> Iterator[RawRow]:
             yield RawRow(f"{locale}-{number}", line, locale, labels)
 
 
+def read_harms(folder: Path) -> Iterator[RawRow]:
+    """Our own sentences about each harm and its look-alikes, a file per language: `category: harmful, harmless`."""
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise DataError(folder, "no language file", "install Weir again: these files are part of it")
+    for path in files:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        locale = str(raw.pop("locale"))
+        for topic, sides in raw.items():
+            category = next((name for name in CATEGORIES if name == topic), None)
+            if category is None or category in NEVER_MODELLED:
+                raise DataError(path, f"{topic!r} is no category that is modelled", "see policies/engine/taxonomy.py")
+            for side in ("harmful", "harmless"):
+                for number, line in enumerate(sides.get(side) or ()):
+                    labels = mapping.harm_labels(category, harmful=side == "harmful")
+                    yield RawRow(f"{locale}-{category}-{side}-{number}", line, locale, labels)
+
+
 READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
     "davidson": read_davidson,
     "edos": read_edos,
@@ -147,6 +166,7 @@ READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
     "written": read_written,
     "contrast": read_contrast,
     "everyday": read_everyday,
+    "harms": read_harms,
 }
 
 
