@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from triton_models.serving.undisguise import undisguise
 from triton_models.training.augment import disguise, frame, mix, roman_locale, romanise
 from triton_models.training.datasets import Row
 from triton_models.training.datasets.mapping import MOSTLY
@@ -38,11 +39,12 @@ def enlarge(rows: Sequence[Row], augment: Augment, seed: int) -> list[Row]:
 
 
 def _disguised(rows: Sequence[Row], share: float, seed: int) -> Iterator[Row]:
+    """Copies in a disguise that does not come off before a member reads: the others would be the same row twice."""
     for row in rows:
         rng = random.Random(f"{seed}:{row.id}")  # noqa: S311 - as above; by row, so that one more set changes no other
         if rng.random() < share and len(row.text) <= DISGUISED_CHARS:
             text, name = disguise(row.text, f"{seed}:{row.id}:disguise")
-            if text != row.text:
+            if undisguise(text) != undisguise(row.text):
                 yield _copy(row, f"{row.id}~{name}", text)
 
 

@@ -5,11 +5,12 @@ The weights carry timm's names (`tf_efficientnet_lite0`); the checkpoint of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, ValueInfoProto
 
 from triton_models.contract import IMAGE_SIZE_PX
 from triton_models.fill import FillPlan
@@ -58,6 +59,28 @@ def export_image_graph(folder: Path, *, name: str = "image") -> FillPlan:
     Input: `pixels` [B, 224, 224, 3] uint8 RGB. Output: `features` [B, 1280] float32, not negative, not normalised.
     """
     graph = GraphBuilder(name)
+    x = _stages(graph, STAGES)
+    x = _conv(graph, x, Conv("conv_head", "bn2", (FEATURES, STAGES[-1].channels, 1, 1)))
+    graph.add("ReduceMean", [x, "space"], "features", keepdims=0)
+    return graph.save(folder, _pixels(), [value("features", TensorProto.FLOAT, ["B", FEATURES])])
+
+
+def export_lower_graph(folder: Path, stages: int) -> FillPlan:
+    """As `export_image_graph`, the stem and the first `stages` stages alone: what tuning the others starts from.
+
+    Output: `states` [B, C, H, W] float32.
+    """
+    graph = GraphBuilder("lower")
+    graph.add("Identity", [_stages(graph, STAGES[:stages])], "states")
+    return graph.save(folder, _pixels(), [value("states", TensorProto.FLOAT, ["B", "C", "H", "W"])])
+
+
+def _pixels() -> list[ValueInfoProto]:
+    return [value("pixels", TensorProto.UINT8, ["B", IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3])]
+
+
+def _stages(graph: GraphBuilder, stages: Sequence[Stage]) -> str:
+    """Pixels through the stem and `stages`."""
     graph.constant("zero", 0.0, np.float32)
     graph.constant("six", 6.0, np.float32)
     graph.constant("half_range", 127.5, np.float32)  # (x / 255 - .5) / .5
@@ -69,15 +92,12 @@ def export_image_graph(folder: Path, *, name: str = "image") -> FillPlan:
     x = graph.add("Sub", ["scaled", "one"], "normal")
     x = _conv(graph, x, Conv("conv_stem", "bn1", (STEM_CHANNELS, 3, 3, 3), stride=2))
     channels = STEM_CHANNELS
-    for index, stage in enumerate(STAGES):
+    for index, stage in enumerate(stages):
         for block in range(stage.blocks):
             stride = stage.stride if block == 0 else 1
             x = _block(graph, x, f"blocks.{index}.{block}", stage._replace(stride=stride), channels)
             channels = stage.channels
-    x = _conv(graph, x, Conv("conv_head", "bn2", (FEATURES, channels, 1, 1)))
-    graph.add("ReduceMean", [x, "space"], "features", keepdims=0)
-    inputs = [value("pixels", TensorProto.UINT8, ["B", IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3])]
-    return graph.save(folder, inputs, [value("features", TensorProto.FLOAT, ["B", FEATURES])])
+    return x
 
 
 def _block(graph: GraphBuilder, x: str, name: str, stage: Stage, channels: int) -> str:

@@ -17,8 +17,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from policies.engine.taxonomy import Category
-from triton_models.contract import IMAGE_SIZE_PX
-from triton_models.pixels import decode_image
 from triton_models.training.augment.images import CHANGES, Change
 from triton_models.training.metrics import auroc
 from triton_models.training.pairs import Icon, Style, render_icon
@@ -101,14 +99,11 @@ def measure_picture_changes(
     return {"what": what, "rows": table}
 
 
-def as_served(pictures: Sequence[Image.Image]) -> npt.NDArray[np.uint8]:
-    """`[N, 224, 224, 3]` pixels, just as the server would make them of the pictures' lossless files."""
-    found = np.empty((len(pictures), IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3), dtype=np.uint8)
-    for number, picture in enumerate(pictures):
-        out = io.BytesIO()
-        picture.save(out, "BMP")
-        found[number] = np.frombuffer(decode_image(out.getvalue()), dtype=np.uint8).reshape(found.shape[1:])
-    return found
+def lossless(picture: Image.Image) -> bytes:
+    """The picture as a file that loses nothing more of it, for whatever takes files as the server does."""
+    out = io.BytesIO()
+    picture.save(out, "BMP")
+    return out.getvalue()
 
 
 def _line(name: str, truth: Truth, scores: Scores, threshold: float) -> dict[str, Any]:

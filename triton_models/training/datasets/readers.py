@@ -138,7 +138,10 @@ def read_everyday(folder: Path) -> Iterator[RawRow]:
 
 
 def read_harms(folder: Path) -> Iterator[RawRow]:
-    """Our own sentences about each harm and its look-alikes, a file per language: `category: harmful, harmless`."""
+    """Our own sentences about each harm and its look-alikes, a file per language: `category: harmful, harmless`.
+
+    Lines at one place in several languages may be translations of each other, so they stay on one side of a split.
+    """
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise DataError(folder, "no language file", "install Weir again: these files are part of it")
@@ -151,8 +154,8 @@ def read_harms(folder: Path) -> Iterator[RawRow]:
                 raise DataError(path, f"{topic!r} is no category that is modelled", "see policies/engine/taxonomy.py")
             for side in ("harmful", "harmless"):
                 for number, line in enumerate(sides.get(side) or ()):
-                    labels = mapping.harm_labels(category, harmful=side == "harmful")
-                    yield RawRow(f"{locale}-{category}-{side}-{number}", line, locale, labels)
+                    labels, place = mapping.harm_labels(category, harmful=side == "harmful"), f"{side}-{number}"
+                    yield RawRow(f"{locale}-{category}-{place}", line, locale, labels, family=f"{category}-{place}")
 
 
 READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {

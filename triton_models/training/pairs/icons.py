@@ -60,10 +60,7 @@ def find_icons(data: Path) -> dict[str, list[Icon]]:
     # Every scalar as text: `2694` and `1f4e1` are code points, not numbers.
     raw = yaml.load(text, Loader=yaml.BaseLoader)["concepts"]  # noqa: S506 - the base loader makes strings only
     concepts = {name: Concept.model_validate(one) for name, one in raw.items()}
-    drawn = {path.stem: path for path in sorted((data / ICONS).glob("*/*.svg"))}
-    coloured = {path.stem.removeprefix("emoji_u"): path for path in sorted((data / EMOJI).rglob("emoji_u*.png"))}
-    if not drawn and not coloured:
-        raise PairDataError(f"{data} has neither {ICONS}/*/*.svg nor {EMOJI}/**/emoji_u*.png; see its README")
+    drawn, coloured = _files(data)
     names = names_by_language(data / NAMES)
     found: dict[str, list[Icon]] = {}
     for name, concept in concepts.items():
@@ -73,6 +70,24 @@ def find_icons(data: Path) -> dict[str, list[Icon]]:
             raise PairDataError(f"concept {name}: {len(icons)} pictures in {data} do not fill train, dev and test")
         found[name] = icons
     return found
+
+
+def all_icons(data: Path) -> list[Icon]:
+    """Every picture below `data` that has a name, of no concept; splits as in `find_icons`. PairDataError for none."""
+    drawn, coloured = _files(data)
+    names, nothing = names_by_language(data / NAMES), Concept(labels={}, icons=(), emoji=())
+    found = [_drawn(path, "", nothing) for path in drawn.values()]
+    found += [_coloured(code, path, "", nothing, names) for code, path in coloured.items()]
+    return [icon for icon in found if icon.captions]
+
+
+def _files(data: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Icons by name and emoji by code point."""
+    drawn = {path.stem: path for path in sorted((data / ICONS).glob("*/*.svg"))}
+    coloured = {path.stem.removeprefix("emoji_u"): path for path in sorted((data / EMOJI).rglob("emoji_u*.png"))}
+    if not drawn and not coloured:
+        raise PairDataError(f"{data} has neither {ICONS}/*/*.svg nor {EMOJI}/**/emoji_u*.png; see its README")
+    return drawn, coloured
 
 
 def split_of(name: str) -> Split:
