@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
-from triton_models.deltas import read_quality, with_deltas
+from triton_models.deltas import IMAGE_FILE, read_quality, with_deltas
 from triton_models.fill import FillPlan, fill
 from triton_models.parts import IMAGE_TOWER, NSFW, OCR_DETECTOR, OCR_READER, PARTS, TEXT_TOWER, E5Model, read_e5
 from triton_models.parts.lite0 import read_lite0
@@ -88,7 +88,8 @@ def write_text_tables(text: E5Model, target: Path) -> None:
 
 def _build_image_tower(inputs: BuildInputs, target: Path) -> None:
     weights = read_lite0(inputs.parts[IMAGE_TOWER.name])
-    _fill_graph(inputs.release / "graphs", "image", weights.__getitem__, target)
+    seen = with_deltas(inputs.release, weights.__getitem__, file=IMAGE_FILE)
+    _fill_graph(inputs.release / "graphs", "image", seen, target)
     with np.load(inputs.release / ALIGNMENT, allow_pickle=False) as aligned:
         joint_space.JointSpace(
             text_centre=aligned["text_centre"].astype(np.float32),

@@ -18,6 +18,7 @@ from triton_models.fill import Source
 from triton_models.parts import E5Model
 
 FILE: Final = "deltas.npz"
+IMAGE_FILE: Final = "image_deltas.npz"
 CARD: Final = "card.json"
 JOINT: Final = "joint.json"
 PARITY: Final = "parity.json"
@@ -28,12 +29,12 @@ SIZE: Final = ":step"
 Array = npt.NDArray[np.float32]
 
 
-def with_deltas(release: Path, source: Source) -> Source:
-    """`source`, with the release's own values in place of those that it changed; `source` itself without `deltas.npz`.
+def with_deltas(release: Path, source: Source, *, file: str = FILE) -> Source:
+    """`source`, with the release's own values in place of those that it changed; `source` itself without `file`.
 
     The source raises ValueError when a changed tensor does not have the shape of the part's.
     """
-    path, stored = release / FILE, _stored(release)
+    path, stored = release / file, _stored(release / file)
     if not stored:
         return source
 
@@ -52,11 +53,13 @@ def with_deltas(release: Path, source: Source) -> Source:
 def tuned(release: Path, text: E5Model) -> E5Model:
     """`text` with the release's own tensors in place of those that it changed."""
     source = with_deltas(release, text.array)
-    return replace(text, changed={name: source(name) for name in _stored(release) if not name.endswith(SIZE)})
+    return replace(text, changed={name: source(name) for name in _stored(release / FILE) if not name.endswith(SIZE)})
 
 
-def save_deltas(changed: Mapping[str, Array], start: Mapping[str, Array], release: Path) -> Path:
-    """Writes `release/deltas.npz`: what each tensor moved by, in int8 steps of a size per row.
+def save_deltas(changed: Mapping[str, Array], start: Mapping[str, Array], release: Path, *, file: str = FILE) -> Path:
+    """Writes `release/deltas.npz` (or `file`): what each tensor moved by, in int8 steps of a size per row.
+
+    A row is what one output is made of: the last axis of a matrix, all but the first of a convolution.
 
     Fine-tuning moves weights by little, so a step is small beside the part's own 4-bit ones; half the bytes of fp16.
     """
@@ -64,11 +67,12 @@ def save_deltas(changed: Mapping[str, Array], start: Mapping[str, Array], releas
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     for name, value in changed.items():
         moved = value - start[name].reshape(value.shape)
-        size = np.maximum(np.abs(moved).max(axis=-1, keepdims=True) / 127.0, 1e-12).astype(np.float32)
+        row = tuple(range(1, moved.ndim)) if moved.ndim > 2 else -1
+        size = np.maximum(np.abs(moved).max(axis=row, keepdims=True) / 127.0, 1e-12).astype(np.float32)
         arrays[name] = np.rint(moved / size).astype(np.int8).reshape(start[name].shape)
         arrays[name + SIZE] = size
-    np.savez_compressed(release / FILE, **arrays)
-    return release / FILE
+    np.savez_compressed(release / file, **arrays)
+    return release / file
 
 
 def read_quality(release: Path) -> dict[str, Any]:
@@ -83,9 +87,8 @@ def read_quality(release: Path) -> dict[str, Any]:
     return found
 
 
-def _stored(release: Path) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of `deltas.npz`; none without it."""
-    path = release / FILE
+def _stored(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a file of deltas; none without it."""
     if not path.is_file():
         return {}
     with np.load(path, allow_pickle=False) as saved:

@@ -13,9 +13,10 @@ from PIL import Image
 
 from tests.pairs_factory import write_pair_data
 from tests.pictures import a_scene
+from triton_models.pixels import decode_image
 from triton_models.training.augment.images import CHANGES, LEAST_KEPT, MOST_ADDED, as_rgb, change_picture
 from triton_models.training.pairs import find_icons
-from triton_models.training.robustness_pictures import as_served, held_out_pictures, measure_picture_changes
+from triton_models.training.robustness_pictures import held_out_pictures, lossless, measure_picture_changes
 
 GROWING = {"border", "caption_bar"}
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F", "YCbCr")
@@ -154,9 +155,9 @@ def test_one_side_alone_measures_nothing(truth: list[bool]) -> None:
         measure_picture_changes(scenes()[0], np.array(truth), brightness)
 
 
-def test_pictures_become_the_pixels_that_the_server_reads() -> None:
-    """One array of squashed squares."""
-    pixels = as_served([Image.new("RGB", (300, 80), (10, 200, 30)), Image.new("RGB", (5, 5), (1, 2, 3))])
-    assert pixels.shape == (2, 224, 224, 3)
-    assert pixels[0, 100, 100].tolist() == [10, 200, 30]
-    assert pixels[1, 0, 0].tolist() == [1, 2, 3]
+def test_pictures_become_files_that_lose_nothing() -> None:
+    """The server takes the file and reads the very pixels of the picture, squashed to its square."""
+    pixels = np.frombuffer(decode_image(lossless(Image.new("RGB", (300, 80), (10, 200, 30)))), dtype=np.uint8)
+    assert set(map(tuple, pixels.reshape(-1, 3).tolist())) == {(10, 200, 30)}
+    scene = a_scene(2, (224, 224))
+    assert decode_image(lossless(scene)) == scene.tobytes()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+import pytest
 
-from triton_models.training.datasets import Row
+from triton_models.training.datasets import DataError, Row
 from triton_models.training.datasets.sample import capped, thinned
-from triton_models.training.leave_out import leave_language_out
+from triton_models.training.evaluate_goals import goal_rows
+from triton_models.training.leave_out import FILE, leave_language_out, read_left_out, write_left_out
 
 WIDTH = 6
 Array = npt.NDArray[np.float32]
@@ -55,3 +59,28 @@ def test_few_rows_are_drawn_the_same_every_time() -> None:
     assert [row.id for row in found[:10]] == sorted((row.id for row in found[:10]), key=lambda one: int(one[2:]))
     assert thinned(rows, None, seed=3) == rows
     assert capped(rows, {"a": 10}, seed=4) != found
+
+
+def test_what_was_found_is_kept_with_the_release(tmp_path: Path) -> None:
+    """The lines become a file; what is read of it answers the goal, whose worst language counts. No file, no answer."""
+    assert read_left_out(tmp_path) is None
+    lines = [{"language": "es", "taught": 0.9, "never taught": 0.81}, {"language": "zh", "never taught": 0.7}]
+    write_left_out(tmp_path, lines, tower="reference 2026.11.2", how="only the head is trained anew")
+    found = read_left_out(tmp_path)
+    assert found is not None
+    assert found.locales == {"es": 0.81, "zh": 0.7}
+    goals = {row["goal"]: row for row in goal_rows({"leave_one_language_out": found.model_dump()})}
+    reached = goals["languages never trained on"]
+    assert (reached["met"], reached["reached"]) == (False, 0.7)
+    assert reached["where"].endswith("zh")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [("{", "file"), ('{"tower": "x", "locales": {"es": 81}, "how": "y"}', "locales.es"), ("{}", "tower")],
+)
+def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str, where: str) -> None:
+    """With its path, the place that is wrong, and the form that is expected."""
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=rf"{FILE}: {where}: .*expected"):
+        read_left_out(tmp_path)

@@ -2,24 +2,39 @@
 
 Only the head is trained anew: of a fine-tuned tower the layers have seen the language, so there the figure says what
 the head needs and not what the tower knows. On the frozen start it is the whole truth. Texts are not opened here.
+
+What was found may be kept in a release folder, as `leave_out.json`, for the report to show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policies.engine.taxonomy import Category
-from triton_models.training.datasets import Row
+from triton_models.training.datasets import DataError, Row
 from triton_models.training.linear_fit import fit_linear
 from triton_models.training.metrics import auroc
 from triton_models.training.targets import target_of, weights_of
 
 Array = npt.NDArray[np.float32]
 FEWEST: Final = 10
+FILE: Final = "leave_out.json"
+
+
+class LeftOut(BaseModel):
+    """What `leave_out.json` says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tower: str  # whose vectors the heads read
+    locales: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1)  # AUROC where nobody taught it
+    how: str  # what was left out of which training, in a sentence
 
 
 def leave_language_out(
@@ -48,3 +63,25 @@ def leave_language_out(
             line[name] = round(auroc(right, scores.astype(np.float64)), 4)
         found.append(line)
     return found
+
+
+def write_left_out(folder: Path, lines: Sequence[dict[str, Any]], *, tower: str, how: str) -> Path:
+    """Keeps the lines of `leave_language_out` in the release folder; the file. ValueError without a line."""
+    found = LeftOut(tower=tower, locales={line["language"]: line["never taught"] for line in lines}, how=how)
+    path = folder / FILE
+    path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def read_left_out(folder: Path) -> LeftOut | None:
+    """What the release folder says of languages left out; None without the file, DataError for one in another form."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        return LeftOut.model_validate_json(path.read_bytes())
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "file"
+        hint = 'expected {"tower": "…", "locales": {"es": 0.81}, "how": "…"}'
+        raise DataError(path, f"{where}: {first['msg']}", hint) from exc

@@ -19,6 +19,7 @@ from triton_models.training.datasets.rows import Split
 ICONS: Final = "images/game_icons"
 EMOJI: Final = "images/noto_emoji/png"
 NAMES: Final = "images/cldr_annotations"
+PHOTOGRAPHS: Final = "images/pdq"
 DEV_SHARE: Final = 0.15
 TEST_SHARE: Final = 0.25
 

@@ -1,4 +1,4 @@
-"""The sentences of generated pairs (`phrases.yaml`), checked; and which of them each split may use."""
+"""The sentences of generated pairs (`phrases.yaml`, `further/*.yaml`), checked; and which of them each split may use."""
 
 from __future__ import annotations
 
@@ -129,6 +129,12 @@ def _bare(sentence: str) -> str:
 
 
 def load_phrases() -> Phrases:
-    """The shipped sentences; pydantic's ValidationError when the file is wrong."""
-    text = (resources.files("triton_models.training.pairs") / "phrases.yaml").read_text(encoding="utf-8")
-    return Phrases.model_validate(yaml.safe_load(text))
+    """The shipped sentences; pydantic's ValidationError when a file is wrong."""
+    package = resources.files("triton_models.training.pairs")
+    raw = yaml.safe_load((package / "phrases.yaml").read_text(encoding="utf-8"))
+    for file in sorted((package / "further").iterdir(), key=lambda one: one.name):
+        language = file.name.removesuffix(".yaml")
+        for name, sentences in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+            lists = raw["more_neutral"] if name == "neutral" else raw["families"][name]["more"]
+            lists[language] = [*lists.get(language, ()), *sentences]
+    return Phrases.model_validate(raw)
