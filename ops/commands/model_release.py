@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ops.commands import model_align, model_finetune, model_joint
+from ops.commands import model_align, model_finetune, model_joint, model_leave_out
 from ops.exits import MISUSED, NO
 from ops.local.show import progress
 from ops.local.state import RunFolder
@@ -168,6 +168,7 @@ def register(app: typer.Typer) -> None:
     app.command("align", epilog=model_align.EPILOG)(model_align.align)
     app.command("finetune", epilog=model_finetune.EPILOG)(model_finetune.finetune)
     app.command("joint", epilog=model_joint.EPILOG)(model_joint.joint)
+    app.command("leave-out", epilog=model_leave_out.EPILOG)(model_leave_out.leave_out)
     app.command("rollback", epilog="Examples: `weir model rollback` · `weir model rollback --to 1`")(rollback_version)
 
 

@@ -202,9 +202,9 @@ def test_bad_recipes_say_why(tmp_path: Path, text: str, said: str) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError, match=said):
         load_finetune_recipe(str(path))
-    with pytest.raises(RecipeError, match="reference, smoke, text, update"):
+    with pytest.raises(RecipeError, match="left-out, reference, smoke, text, update"):
         load_finetune_recipe("nothing")
-    with pytest.raises(RecipeError, match=r"no such recipe file; shipped recipes are reference, smoke, text, update$"):
+    with pytest.raises(RecipeError, match=r"no such recipe file; shipped recipes are left-out, .*, update$"):
         load_finetune_recipe(str(tmp_path / "gone.yaml"))
 
 
@@ -241,7 +241,7 @@ def test_a_whole_run_writes_a_release(tmp_path: Path) -> None:
 
 
 def test_a_run_goes_on_from_a_release(tmp_path: Path) -> None:
-    """From a release's tower: its changes are where the run starts, deltas count from the part, and the record tells."""
+    """From a release's tower: its changes are where the run starts, deltas count from the part, the record tells."""
     data = write_data(tmp_path / "data")
     recipe = RECIPE.model_copy(update={"max_rows": 24, "stages": RECIPE.stages[1:2]})
     part = a_model(tmp_path)

@@ -1,4 +1,4 @@
-"""The sentences of generated pairs (`phrases.yaml`, `further/*.yaml`), checked; and which of them each split may use."""
+"""The sentences of generated pairs (`phrases.yaml`, `further/*.yaml`), checked; which of them each split may use."""
 
 from __future__ import annotations
 
