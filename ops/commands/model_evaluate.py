@@ -47,6 +47,7 @@ class _Asked:
     release: Path
     version: Path  # with the text tower
     against: Path | None
+    quadruples: int
 
 
 def evaluate(  # noqa: PLR0913  # the options of a command
@@ -64,6 +65,9 @@ def evaluate(  # noqa: PLR0913  # the options of a command
     against: Annotated[
         str | None, typer.Option(help="Compare with a release: a version number, or a folder with its card.")
     ] = None,
+    quadruples: Annotated[
+        int, typer.Option(min=0, help="With --sets: generated quadruples to judge as served; 0 judges no pictures.")
+    ] = 150,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Measure a release on your own labelled posts, or on the data sets."""
@@ -84,6 +88,7 @@ def evaluate(  # noqa: PLR0913  # the options of a command
                 release=release or RELEASES / DEFAULT_RELEASE,
                 version=tower_folder(towers, settings.home),
                 against=_folder_of(against, settings.home),
+                quadruples=quadruples,
             )
             found = _measure(asked, cache)
         except (CardError, StoreError) as exc:
@@ -92,7 +97,7 @@ def evaluate(  # noqa: PLR0913  # the options of a command
     if report is not None:
         page, data = write_report(found, report)
         typer.echo(f"{page}\n{data}", err=True)
-    typer.echo(json.dumps(plain(found), indent=1) if as_json else figures_table(found))
+    typer.echo(json.dumps(plain(found), indent=1) if as_json else f"{figures_table(found)}{_picture_lines(found)}")
 
 
 def _measure(asked: _Asked, cache: Path) -> dict[str, Any]:
@@ -100,6 +105,7 @@ def _measure(asked: _Asked, cache: Path) -> dict[str, Any]:
     from triton_models.training.evaluate import evaluate_posts, evaluate_release
     from triton_models.training.evaluate_against import compare_figures, read_card_of
     from triton_models.training.evaluate_goals import goal_rows
+    from triton_models.training.evaluate_pictures import PictureSample, open_ensemble, picture_sections
     from triton_models.training.evaluate_rows import cost_section
     from triton_models.training.judge import read_zero_shot, timed_members
     from triton_models.training.labelled import read_labelled
@@ -121,6 +127,14 @@ def _measure(asked: _Asked, cache: Path) -> dict[str, Any]:
     found["members"]["cost"] = cost_section(timed_members(members, asked.version), texts)
     found |= _of_the_release(asked.release)
     if asked.file is None:
+        seen = picture_sections(
+            lambda: open_ensemble(asked.version, asked.release, members, fuser),
+            asked.sets,
+            sample=PictureSample(asked.quadruples),
+            progress=Bars(),
+        )
+        seen["pictures"] = _merged(found.get("pictures", {}), seen["pictures"])
+        found |= seen
         found["goals"] = goal_rows(found, _figures(before) if before is not None else None)
     if before is not None:
         named = str(before.get("release", asked.against))
@@ -136,14 +150,37 @@ def _measure(asked: _Asked, cache: Path) -> dict[str, Any]:
 
 
 def _of_the_release(folder: Path) -> dict[str, Any]:
-    """What the release recorded of pictures and pairs, which is not measured here again."""
-    found: dict[str, Any] = {}
+    """What the release recorded of pictures, of pairs and of languages left out, which is not measured here again."""
+    from triton_models.training.leave_out import read_left_out
+
+    left_out = read_left_out(folder)
+    found: dict[str, Any] = {} if left_out is None else {"leave_one_language_out": left_out.model_dump()}
     record, card = folder / JOINT, folder / CARD
     if record.is_file():
         found["pairs"] = json.loads(record.read_text(encoding="utf-8")).get("test", {})
     if card.is_file():
         found["pictures"] = _pictures(json.loads(card.read_text(encoding="utf-8")))
     return found
+
+
+def _merged(recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
+    """What the card says of a category's pictures, and what was measured of it now."""
+    both = {name: {**one, **recorded.get(name, {})} for name, one in seen.items() if isinstance(one, Mapping)}
+    return {**recorded, **seen, **both}
+
+
+def _picture_lines(found: Mapping[str, Any]) -> str:
+    """Lines below the table: all four of a quadruple right, and what changes of pictures leave of the recall."""
+    served = found.get("consistency", {})
+    if "all_four" not in served:
+        return f"\npictures: {served['note']}" if served else ""
+    lines = [f"\nall four of a quadruple right, as served: {served['all_four']:.3f} of {served['quadruples']}"]
+    lines += [
+        f"{name} pictures, changed: {one['recall_ratio']:.3f} of the recall on plain ones"
+        for name, one in found["pictures"].items()
+        if isinstance(one, Mapping) and "recall_ratio" in one
+    ]
+    return "\n".join(lines)
 
 
 def _figures(card: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,17 @@ def test_a_release_is_trained_written_and_measured_on_own_posts(app: Typer, towe
     assert "What it finds" in (folder / "report.html").read_text(encoding="utf-8")
     assert RUNNER.invoke(app, [*words, "--against", str(tmp_path)]).exit_code == MISUSED
 
+    left_out = {"tower": "fake", "locales": {"de": 0.8}, "how": "not at all"}
+    (out / "leave_out.json").write_text(json.dumps(left_out), encoding="utf-8")
+    sets = ["evaluate", "--sets", str(data), "--release", str(out), "--towers", str(towers), "--json"]
+    whole = RUNNER.invoke(app, sets)
+    assert whole.exit_code == 0, whole.output
+    found = json.loads(whole.stdout)
+    assert found["consistency"] == found["pictures"] == {"note": f"not measured: no pictures in {data}"}
+    reached = {goal["goal"]: goal["reached"] for goal in found["goals"]}
+    assert reached["languages never trained on"] == 0.8
+    assert reached["joint quadruples, all four"] is None
+
 
 def test_a_missing_tower_says_how_to_get_it(app: Typer, tmp_path: Path) -> None:
     """Without an assembled tower the answer is exit 3 and the two commands that make one."""

@@ -17,6 +17,7 @@ LESS_IS_BETTER: Final = frozenset(
         *("ece", "cost_ms", "ordinary_alarms", "mean_distance"),
         *("false_positives", "false_positive_ratio", "false_positive_rate"),
         *("max_gap", "mean_gap", "flips", "flips_harmless", "flips_harmful"),
+        *("mean shift", "95 % shift", "greatest shift", "lost opinions"),
     }
 )
 COUNTS: Final = frozenset(
@@ -24,6 +25,7 @@ COUNTS: Final = frozenset(
         *("rows", "positives", "pairs", "terms", "templates", "texts", "quadruples", "abstained"),
         *("harmful", "ordinary", "attacks", "ordinary_prompts", "threshold"),
         *("harmful_share", "mean_probability", "mean_characters"),
+        *("compared", "posts_failed"),
     }
 )
 LEFT_OUT: Final = frozenset(("goals", "against", "tables", "members", "made"))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from triton_models.training import report_pictures as picture_sections
 from triton_models.training import report_sections as sections
 from triton_models.training.report_html import esc, number, table, tiles, verdict
 
@@ -41,7 +42,13 @@ SECTIONS: Final[tuple[Section, ...]] = (
     ),
     ("severity", "Severity", "Quadratic weighted κ with people's grades.", sections.severity),
     ("novelty", "Harms nobody taught", "", sections.novelty),
-    ("pairs", "Text and picture together", "Generated quadruples.", sections.pairs),
+    ("pictures", "Changed pictures", "Generated pictures, judged as served.", picture_sections.pictures),
+    (
+        "pairs",
+        "Text and picture together",
+        "Generated quadruples: one of four posts is harmful.",
+        picture_sections.pairs,
+    ),
 )
 
 

@@ -55,7 +55,8 @@ def locales(report: Report) -> str:
         for locale, kinds in found.items()
         for over, one in kinds.items()
     ]
-    return table(("category", "locale", "over", "rows", "harmful", *HEADS), rows, text=3) if rows else ""
+    made = table(("category", "locale", "over", "rows", "harmful", *HEADS), rows, text=3) if rows else ""
+    return made + _left_out(report.get("leave_one_language_out", {}))
 
 
 def functional(report: Report) -> str:
@@ -163,16 +164,6 @@ def novelty(report: Report) -> str:
     return f"<p>{esc(part['what'])}</p>" + table(heads, rows) if rows else ""
 
 
-def pairs(report: Report) -> str:
-    """Text and picture read together, on generated quadruples."""
-    part = report.get("pairs", {})
-    if not part.get("by_language"):
-        return ""
-    rows = [[esc(name), number(share)] for name, share in {**part["by_family"], **part["by_language"]}.items()]
-    said = f"All four posts of a quadruple right: {number(part['all_four'])} of {number(part['quadruples'])}."
-    return f"<p>{said}</p>" + folded("By family and language", table(("family or language", "all four right"), rows))
-
-
 def against(report: Report) -> str:
     """What changed since another release."""
     part = report.get("against")
@@ -190,6 +181,15 @@ def against(report: Report) -> str:
 
     everything = folded(f"All {len(part['figures'])} that differ", told(part["figures"], ""))
     return f"<p>{esc(said)}</p>" + told(worst, "greatest losses") + told(best, "greatest gains") + everything
+
+
+def _left_out(part: Mapping[str, Any]) -> str:
+    """What languages reach that were left out of training, as the release recorded it."""
+    if not part:
+        return ""
+    rows = [[esc(locale), number(value)] for locale, value in sorted(part["locales"].items())]
+    told = f"Left out of training, one at a time: {part['how']} (text tower: {part['tower']})."
+    return f"<p>{esc(told)}</p>" + table(("language left out", "AUROC"), rows)
 
 
 def _line(name: str, one: Mapping[str, Any]) -> list[str]:
