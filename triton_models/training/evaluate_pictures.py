@@ -7,6 +7,7 @@ Where the ensemble abstains it lets pass, so that counts as a probability of 0. 
 from __future__ import annotations
 
 import io
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -58,7 +59,7 @@ class NotMeasuredError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PictureSample:
-    """How much is judged; each post takes about a tenth of a second on one core."""
+    """How much is judged."""
 
     quadruples: int = 150
     pictures: int = 50  # per side and category
@@ -106,7 +107,8 @@ def open_ensemble(version: Path, release: Path, members: TextMembers, fuser: Fus
         raise NotMeasuredError(str(exc)) from exc
     if own.image_tower is None:
         raise NotMeasuredError(f"{version} has no image tower")
-    return Ensemble(replace(own, heads=members.heads, ngrams=members.ngrams, fuser=fuser, joint=joint))
+    changed = replace(own, heads=members.heads, ngrams=members.ngrams, fuser=fuser, joint=joint)
+    return Ensemble(changed, ocr_budget_ms=math.inf)  # figures must not depend on how busy the machine is
 
 
 def measure_consistency(judge: Judge, icons: Icons, *, sample: PictureSample, progress: Progress) -> dict[str, Any]:
