@@ -40,6 +40,7 @@ class Status(IntEnum):
     ABSENT = 1  # nothing of its modality in the item
     NOT_RUN = 2  # a gate found it unnecessary, or the release does not have it
     FAILED = 3
+    TIMED_OUT = 4  # the time for the batch was spent before its turn came: nothing is known
 
 
 # --- inputs, all BYTES [B, 1] -------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ def _specs() -> tuple[SignalSpec, ...]:
     for name, text in _JOINT.items():
         low = -1.0 if name == "interaction_gain" else 0.0
         made.append(SignalSpec(f"joint.{name}", "float", text, MODEL_OWNER, low, 1.0, modality="joint"))
+    text = "pictures whose text could not be read, or not in time"
+    made.append(SignalSpec("image.text_unread", "int", text, MODEL_OWNER, 0, modality="image"))
     return tuple(made)
 
 
@@ -47,7 +49,7 @@ def _unit(name: str, text: str, modality: str = "event") -> SignalSpec:
 
 
 MODEL_SIGNALS: Final[tuple[SignalSpec, ...]] = _specs()
-"""`score.*`, `severity.*`, `disagreement.*` and `joint.*`; nothing for categories that are never modelled."""
+"""`score.*`, `severity.*`, `disagreement.*`, `joint.*` and `image.text_unread`; none for what is never modelled."""
 
 READING_OWNER: Final = "clip_safety.reading"
 """Known without the model's answer, so these do not count when a profile asks whether the model is down."""

@@ -33,6 +33,12 @@ WINDOW_OVERLAP_CHARS = 200
 
 _MODALITIES = ("text", "image", "joint")
 
+#: Status of the member `ocr` that leaves text in a picture unknown -> what the scores that it might have given miss.
+_UNREAD = {
+    "failed": (SignalStatus.FAILED, "the text in a picture could not be read"),
+    "timed_out": (SignalStatus.TIMEOUT, "the text in a picture was not read in time"),
+}
+
 
 @dataclass(slots=True)
 class _Reading:
@@ -113,11 +119,13 @@ def _windows(event: ContentEvent) -> tuple[list[str], int | None, float]:
 def _signals(reading: _Reading, opinions: Sequence[ModelOpinion]) -> SignalSet:
     signals = _own_signals(reading)
     has_image = any(image is not None for _, image in reading.parts)
+    unread = _unread(opinions)
     for column, category in enumerate(LABELS):
         _category(signals, category, column, opinions, reading)
-        _explain_gaps(signals, category, reading, has_image=has_image)
+        _explain_gaps(signals, category, reading, has_image=has_image, unread=unread)
     _joint(signals, opinions)
     for opinion in opinions[:1]:
+        signals.values["image.text_unread"] = sum(one.member_status.get("ocr") in _UNREAD for one in opinions)
         signals.models["clip_safety"] = opinion.release
         signals.tier = opinion.tier
     return signals
@@ -146,7 +154,20 @@ def _category(
         signals.values[f"disagreement.{category}"] = round(max(spreads), 4)
 
 
-def _explain_gaps(signals: SignalSet, category: str, reading: _Reading, *, has_image: bool) -> None:
+def _unread(opinions: Sequence[ModelOpinion]) -> tuple[SignalStatus, str] | None:
+    """Why text in pictures is not known; None when all of it is."""
+    words = {opinion.member_status.get("ocr") for opinion in opinions}
+    return next((why for word, why in _UNREAD.items() if word in words), None)
+
+
+def _explain_gaps(
+    signals: SignalSet,
+    category: str,
+    reading: _Reading,
+    *,
+    has_image: bool,
+    unread: tuple[SignalStatus, str] | None,
+) -> None:
     """Say why a score that is not there is not there: nothing to judge, broken, or nothing judges it."""
     image, joint = f"score.{category}.image", f"score.{category}.joint"
     if reading.image_problems and not has_image:
@@ -158,7 +179,10 @@ def _explain_gaps(signals: SignalSet, category: str, reading: _Reading, *, has_i
     why = "no model judges this category" if category in NEVER_MODELLED else "nothing in this release judges this"
     if reading.items:
         whole = (f"score.{category}", f"severity.{category}", f"score.{category}.text", image, joint)
-        signals.miss([name for name in whole if name not in signals.missing], SignalStatus.NOT_RUN, why)
+        gaps = [name for name in whole if name not in signals.missing]
+        if unread is not None and category not in NEVER_MODELLED:  # the text in the picture might have filled them
+            signals.miss([name for name in gaps if name != f"score.{category}.text"], *unread)
+        signals.miss([name for name in gaps if name not in signals.missing], SignalStatus.NOT_RUN, why)
     elif reading.image_problems:
         reason = "; ".join(reading.image_problems.values())
         signals.miss([f"score.{category}", f"severity.{category}"], SignalStatus.FAILED, reason)

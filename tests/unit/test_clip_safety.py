@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from policies.engine.signals import SignalSet, SignalStatus
 from streams.core.events import ContentEvent, TextPart, VideoPart
 from streams.detectors.clip_safety import MAX_WINDOWS, ClipSafety
@@ -165,3 +167,28 @@ async def test_every_signal_it_sets_is_declared() -> None:
         found = await detect(model, an_event("text"), an_event_of(TextPart(text="x"), an_image()))
         for one in found:
             assert set(one.values) <= declared
+
+
+@pytest.mark.parametrize(
+    ("word", "status"), [("timed_out", SignalStatus.TIMEOUT), ("failed", SignalStatus.FAILED), ("ok", None)]
+)
+async def test_unread_text_in_a_picture_is_broken_and_not_harmless(word: str, status: SignalStatus | None) -> None:
+    """Scores that the words might have given are missing and broken, never 0; the count says so beside other scores."""
+    said = {"ocr": word}
+    model = FakeModel(lambda _: an_opinion({"sexual": 0.1}, row="image", member_status=said))
+    (found,) = await detect(model, an_event_of(an_image()))
+    assert found.values["image.text_unread"] == (0 if status is None else 1)
+    for name in ("score.hate", "severity.hate", "score.hate.image"):
+        assert name not in found.values
+        assert found.status(name) is (status or SignalStatus.NOT_RUN)
+    assert found.values["score.sexual.image"] == 0.1  # what the picture itself shows
+    assert found.status("score.hate.text") is SignalStatus.ABSENT
+    assert found.status("score.sexual_minors") is SignalStatus.NOT_RUN
+
+
+async def test_a_text_is_judged_beside_a_picture_whose_words_are_unread() -> None:
+    """The text's own score stands; image and joint are timed out."""
+    model = FakeModel(lambda _: an_opinion({"hate": 0.2}, member_status={"ocr": "timed_out"}))
+    (found,) = await detect(model, an_event_of(TextPart(text="x"), an_image()))
+    assert found.values["score.hate"] == found.values["score.hate.text"] == 0.2
+    assert found.status("score.hate.image") is found.status("score.hate.joint") is SignalStatus.TIMEOUT

@@ -10,8 +10,20 @@ import numpy as np
 import pytest
 
 from triton_models.contract import OCR_HEADER
-from triton_models.serving.ocr import LINE_HEIGHT_PX, Line, OcrReader, as_json, cut_line, joined, sorted_out, unpack
+from triton_models.serving.ocr import (
+    LINE_HEIGHT_PX,
+    Budget,
+    Line,
+    OcrReader,
+    as_json,
+    cut_line,
+    joined,
+    sorted_out,
+    unpack,
+)
 from triton_models.serving.ocr_boxes import TextBox
+
+ENDLESS = Budget(float("inf"))
 
 
 class FakeSession:
@@ -56,7 +68,7 @@ def reader(detector: FakeSession, recogniser: FakeSession) -> OcrReader:
 
 def test_reads_a_line() -> None:
     """Repeats and blanks are taken out, the box is in shares of the picture, blanks at the ends are cut."""
-    ((line,),) = reader(FakeSession(text_everywhere), FakeSession(a_a_b)).read([picture(100, 200)])
+    ((line,),) = reader(FakeSession(text_everywhere), FakeSession(a_a_b)).read([picture(100, 200)], ENDLESS)
     assert line.text == "aab"
     assert line.score == 1.0
     left, top, right, bottom = line.box
@@ -69,7 +81,7 @@ def test_a_picture_without_text_is_only_glanced_at() -> None:
     """The whole picture is not looked at when its half shows no text."""
     detector = FakeSession(lambda x: np.zeros((1, 1, *x.shape[2:]), np.float32))
     recogniser = FakeSession(a_a_b)
-    assert reader(detector, recogniser).read([picture(480, 360)]) == [[]]
+    assert reader(detector, recogniser).read([picture(480, 360)], ENDLESS) == [[]]
     assert detector.shapes == [(1, 3, 256, 192)]  # half of each side, padded to what the network can halve
     assert recogniser.shapes == []
 
@@ -77,7 +89,30 @@ def test_a_picture_without_text_is_only_glanced_at() -> None:
 def test_an_unsure_line_is_dropped() -> None:
     """A line whose characters are unlikely is not text."""
     unsure = FakeSession(lambda x: 0.4 * a_a_b(x))
-    assert reader(FakeSession(text_everywhere), unsure).read([picture(64, 64)]) == [[]]
+    assert reader(FakeSession(text_everywhere), unsure).read([picture(64, 64)], ENDLESS) == [[]]
+
+
+def test_a_spent_budget_begins_no_picture() -> None:
+    """With 100 ms and 60 ms a look, the second picture is read to its end and the third is not begun: None, not []."""
+    now_s = 0.0
+
+    def look(x: Any) -> Any:
+        nonlocal now_s
+        now_s += 0.06
+        return text_everywhere(x)
+
+    detector = FakeSession(look)
+    found = reader(detector, FakeSession(a_a_b)).read([picture(64, 64)] * 3, Budget(100, lambda: now_s))
+    assert [lines and [line.text for line in lines] for lines in found] == [["aab"], ["aab"], None]
+    assert len(detector.shapes) == 2
+
+
+def test_a_broken_picture_is_refused_before_time_is_spent_on_others() -> None:
+    """ValueError comes before any picture of the batch is looked at."""
+    detector = FakeSession(text_everywhere)
+    with pytest.raises(ValueError, match="OCR picture"):
+        reader(detector, FakeSession(a_a_b)).read([picture(64, 64), b""], ENDLESS)
+    assert detector.shapes == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from triton_models.serving.ensemble import Ensemble
 from triton_models.serving.fuse import Fuser, Stacker
 from triton_models.serving.items import Item
 from triton_models.serving.members import Members
-from triton_models.serving.ocr import Line
+from triton_models.serving.ocr import Budget, Line
 from triton_models.serving.round import FloatArray
 
 IMAGE = bytes(IMAGE_BYTES)
@@ -59,14 +59,22 @@ class Space:
 
 
 class Reader:
-    """Reads the words that the bytes of a picture spell; refuses `poison`, and spells it from `a poison`."""
+    """Reads the words that the bytes of a picture spell; refuses `poison`, and spells it from `a poison`.
 
-    def read(self, pictures: Sequence[bytes]) -> list[list[Line]]:
+    One called `late`, and all with a spent budget, are not begun.
+    """
+
+    def __init__(self) -> None:
+        self.budgets: list[Budget] = []
+
+    def read(self, pictures: Sequence[bytes], budget: Budget) -> list[list[Line] | None]:
         """One line a picture, or none for a blank one."""
+        self.budgets.append(budget)
         if b"poison" in pictures:
             raise ValueError("no picture")
         texts = [picture.decode().removeprefix("a ").strip() for picture in pictures]
-        return [[Line(text, (0.0, 0.0, 1.0, 1.0), 0.9)] if text else [] for text in texts]
+        lines = [[Line(text, (0.0, 0.0, 1.0, 1.0), 0.9)] if text else [] for text in texts]
+        return [None if budget.spent or text == "late" else line for text, line in zip(texts, lines, strict=True)]
 
 
 class Opinion:
@@ -221,6 +229,31 @@ def test_a_picture_that_cannot_be_read_fails_alone() -> None:
     assert words(outputs, "ocr") == [Status.FAILED, Status.OK]
     assert outputs.scores[0, ROWS.index("text"), HATE] > 0.5
     assert outputs.ocr_text[1]
+
+
+def test_a_picture_that_was_not_begun_has_timed_out() -> None:
+    """Not OK and not without text: TIMED_OUT, no opinion, and its own text is judged all the same."""
+    outputs = Ensemble(members()).infer([Item(ocr_image=b"hello"), Item("a", ocr_image=b"late"), Item(ocr_image=b" ")])
+    assert words(outputs, "ocr") == [Status.OK, Status.TIMED_OUT, Status.OK]
+    assert np.isnan(outputs.members[1, MEMBERS.index("ocr")]).all()
+    assert np.isnan(outputs.scores[1, ROWS.index("image"), HATE])
+    assert outputs.scores[1, ROWS.index("text"), HATE] > 0.5
+    assert outputs.ocr_text[1] == b""
+
+
+def test_the_budget_is_the_ensembles() -> None:
+    """Without any time nothing is begun."""
+    outputs = Ensemble(members(), ocr_budget_ms=0).infer([Item(ocr_image=b"hello")])
+    assert words(outputs, "ocr") == [Status.TIMED_OUT]
+
+
+def test_trying_pictures_alone_gets_no_new_budget() -> None:
+    """A broken picture in the batch does not give the others time over again."""
+    own = members()
+    Ensemble(own).infer([Item(ocr_image=b"poison"), Item(ocr_image=b"hello")])
+    first, *others = cast("Reader", own.ocr).budgets
+    assert len(others) == 2
+    assert all(budget is first for budget in others)
 
 
 def test_words_that_break_the_tower_fail_the_reading_only() -> None:

@@ -27,7 +27,7 @@ from triton_models.contract import (
 from triton_models.serving.fuse import FuseInput, FuseOutput
 from triton_models.serving.items import Item, Outputs
 from triton_models.serving.members import Members, load_members
-from triton_models.serving.ocr import Line, as_json, joined
+from triton_models.serving.ocr import BUDGET_MS, Budget, Line, as_json, joined
 from triton_models.serving.round import Round, Rows
 
 FloatArray = npt.NDArray[np.float32]
@@ -40,8 +40,8 @@ _PIXELS_SHAPE: Final = (IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3)
 class Ensemble:
     """Judges batches of items; one per process, not for several threads at once."""
 
-    def __init__(self, members: Members) -> None:
-        self._members = members
+    def __init__(self, members: Members, *, ocr_budget_ms: float = BUDGET_MS) -> None:
+        self._members, self._ocr_budget_ms = members, ocr_budget_ms
         self.notes: deque[str] = deque(maxlen=MAX_NOTES)
         """What went wrong lately; never content. Whoever runs the ensemble empties it into its log."""
 
@@ -126,20 +126,23 @@ class Ensemble:
         if reader is None or not len(rows):
             batch.mark("ocr", rows, Status.NOT_RUN)
             return (b"",) * batch.count
-        lines: list[list[Line]] = [[] for _ in pictures]
+        lines: list[list[Line] | None] = [[] for _ in pictures]
+        budget = Budget(self._ocr_budget_ms)  # of the batch: trying its pictures one by one gets no more
 
         def read(some: Rows) -> FloatArray:
-            for row, found in zip(some, reader.read([pictures[row] for row in some]), strict=True):
+            for row, found in zip(some, reader.read([pictures[row] for row in some], budget), strict=True):
                 lines[row] = found
             return np.zeros((len(some), 0), dtype=np.float32)
 
         rows = batch.attempt(("ocr",), rows, read, np.zeros((batch.count, 0), dtype=np.float32))
-        batch.mark("ocr", rows, Status.OK)
+        late = np.array([row for row in rows if lines[row] is None], dtype=np.intp)
+        batch.mark("ocr", late, Status.TIMED_OUT)
+        batch.mark("ocr", np.setdiff1d(rows, late), Status.OK)
         inner = Round(batch.count, self.notes.append)
-        self._read_texts(inner, [joined(found) for found in lines])
+        self._read_texts(inner, [joined(found or ()) for found in lines])
         batch.ocr = inner.text
         batch.mark("ocr", np.flatnonzero((inner.status == Status.FAILED).any(axis=1)), Status.FAILED)
-        return tuple(as_json(found) for found in lines)
+        return tuple(as_json(found or ()) for found in lines)
 
     def _pixels(self, batch: Round, images: Sequence[bytes]) -> tuple[Rows, Pixels]:
         """The rows that carry a whole picture, and `[N, 224, 224, 3]` pixels; a picture of another size is FAILED."""

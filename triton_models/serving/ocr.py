@@ -8,7 +8,8 @@ Arabic, Hangul or Devanagari (decision 0041). What becomes of the text is the en
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,21 @@ GLANCE_THRESHOLD: Final = 0.2
 """At half the size of 480 px the glance passed 97 % of 250 pictures with text of 12 to 90 px drawn into them, and
 11 to 26 % of 27 photographs without; edges in the pixels, much cheaper, passed 89 % of those photographs."""
 MAX_SIDE_PX: Final = 1_280
+BUDGET_MS: Final = 2_000.0
+"""For all pictures of a batch: ten to twenty with a sentence each. What waits behind a batch of 32 posters then waits
+for 2 s and the rest of one picture, not for 6 s; the client gives an inference 25 s (`triton_deadline_s`)."""
+
+
+class Budget:
+    """The time that one batch may spend on reading; it runs from when this is made."""
+
+    def __init__(self, ms: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._ends_s = clock, clock() + ms / 1_000
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing new may be begun."""
+        return self._clock() >= self._ends_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +78,14 @@ class OcrReader:
         """The reader of an assembled version directory; OSError or onnxruntime's exceptions when it is incomplete."""
         return cls(open_session(directory / DETECTOR), open_session(directory / RECOGNISER))
 
-    def read(self, pictures: Sequence[bytes]) -> list[list[Line]]:
+    def read(self, pictures: Sequence[bytes], budget: Budget) -> list[list[Line] | None]:
         """The lines of each picture (`OCR_HEADER`, then uint8 RGB) in reading order; none where it shows no text.
 
-        ValueError for bytes that are no such picture. Of a picture of 480 px, a glance at a quarter of its pixels
-        comes first (about 20 ms of CPU); only where that sees text is it read (80 to 180 ms).
+        None for a picture that was not begun because the budget was spent; what is begun is read to its end.
+        ValueError, before any is read, for bytes that are no such picture. Of a picture of 480 px, a glance at a
+        quarter of its pixels comes first (about 20 ms of CPU); only where that sees text is it read (80 to 180 ms).
         """
-        return [self._read(unpack(picture)) for picture in pictures]
+        return [None if budget.spent else self._read(pixels) for pixels in [unpack(picture) for picture in pictures]]
 
     def _read(self, pixels: Pixels) -> list[Line]:
         lines: list[Line] = []

@@ -21,7 +21,7 @@ Run = Callable[[Rows], FloatArray]
 Opinions = dict[str, FloatArray]
 """Member -> [N, C]."""
 
-_PRECEDENCE: Final = (Status.ABSENT, Status.NOT_RUN, Status.OK, Status.FAILED)
+_PRECEDENCE: Final = (Status.ABSENT, Status.NOT_RUN, Status.OK, Status.TIMED_OUT, Status.FAILED)
 """A later word replaces an earlier one: an item whose text was read and whose picture failed has FAILED."""
 
 
