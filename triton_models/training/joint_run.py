@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from triton_models.contract import IMAGE_SIZE_PX, LABELS
 from triton_models.deltas import JOINT
+from triton_models.files import digest_files
 from triton_models.pixels import decode_image
 from triton_models.serving.image_tower import ImageTower
 from triton_models.serving.joint_fusion import JointHead
@@ -26,7 +27,7 @@ from triton_models.training.datasets import Row, build_rows
 from triton_models.training.datasets.sample import thinned
 from triton_models.training.joint import JointRecipe, fit_joint, joint_data, measure_quadruples
 from triton_models.training.manifest_build import style_of
-from triton_models.training.pairs import Pair, PairPlan, build_pairs, find_icons, load_phrases, render_icon
+from triton_models.training.pairs import Pair, PairPlan, build_pairs, find_icons, load_phrases, render, render_icon, svg
 from triton_models.training.progress import Progress
 
 FloatArray = npt.NDArray[np.float32]
@@ -124,7 +125,9 @@ def _see(job: JointJob, pairs: Sequence[Pair]) -> dict[str, FloatArray]:
     """Image features by `<icon>/<style>`."""
     wanted = {_key(pair): pair for pair in pairs}
     tower = ImageTower.load(job.version)
-    kept = job.work / f"pictures-{_digest([*sorted(wanted), _file_digest(job.version / 'image.bin')])}.npz"
+    drawn_by = digest_files([Path(render.__file__), Path(svg.__file__)])  # another renderer draws other pictures
+    key = _digest([*sorted(wanted), _file_digest(job.version / "image.bin"), drawn_by])
+    kept = job.work / f"pictures-{key}.npz"
     if not kept.is_file():
         job.work.mkdir(parents=True, exist_ok=True)
         names, features = sorted(wanted), list[FloatArray]()
