@@ -22,6 +22,7 @@ from torch import nn
 
 from triton_models.parts import E5Model
 from triton_models.training.finetune_batches import Step, steps_of
+from triton_models.training.finetune_debias import LocaleAdversary
 from triton_models.training.finetune_log import Log
 from triton_models.training.finetune_losses import FinetuneData, Losses, Networks
 from triton_models.training.finetune_recipe import FinetuneRecipe
@@ -108,6 +109,11 @@ def runs_in_half(precision: str) -> bool:
     return precision == "bf16" or (precision == "auto" and bool(torch.cpu._is_avx512_bf16_supported()))  # noqa: SLF001 - there is no public way to ask
 
 
+def _adversary(losses: Losses, size: int) -> LocaleAdversary | None:
+    """Who reads the language, where the recipe asks for `reversal`; it is no part of what comes out."""
+    return LocaleAdversary(size, losses.data.locales) if losses.recipe.losses.reversal else None
+
+
 class _Run:
     """Everything that one step changes."""
 
@@ -120,6 +126,7 @@ class _Run:
         self.head = nn.Linear(model.shape.hidden, losses.data.targets.shape[1])
         nn.init.zeros_(self.head.weight)
         nn.init.constant_(self.head.bias, -2.0)
+        self.adversary = _adversary(losses, model.shape.hidden)
         self.mean = {name: value.detach().clone() for name, value in self._named().items()}
         self.optimiser: torch.optim.Optimizer | None = None
         self.stage = -1
@@ -151,7 +158,7 @@ class _Run:
     def _back(self, rows: Sequence[int], draw: int) -> dict[str, float]:
         """Takes the losses of one piece of the batch back through the network; their values."""
         frozen = self.unfrozen[self.stage].first - self.boundary
-        nets = Networks(self.net, self.start, self.head)
+        nets = Networks(self.net, self.start, self.head, self.adversary)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
             parts = self.losses.of(rows, nets, frozen, draw=draw)
         share = len(rows) / self.recipe.batch if self.recipe.accumulate > 1 else 1.0
@@ -164,6 +171,8 @@ class _Run:
         self.net.requires_grad_(requires_grad=False)
         head_rate = own.learning_rate if own.share == 0 else own.head_learning_rate
         groups: list[dict[str, Any]] = [{"params": list(self.head.parameters()), "peak": head_rate}]
+        if self.adversary is not None:
+            groups.append({"params": list(self.adversary.parameters()), "peak": head_rate})
         for layer, rate in sorted(rates.items()):
             members = list(self.net.layers[f"l{layer}"].requires_grad_(requires_grad=True).parameters())
             groups.append({"params": members, "peak": rate})
@@ -198,6 +207,8 @@ class _Run:
             "mean": self.mean,
             "optimiser": self._optimiser().state_dict(),
         }
+        if self.adversary is not None:
+            state["adversary"] = self.adversary.state_dict()
         aside = path.with_suffix(".part")
         with aside.open("wb") as file:
             torch.save(state, file)
@@ -215,6 +226,8 @@ class _Run:
         self.net.load_state_dict(state["net"])
         self.head.load_state_dict(state["head"])
         self.mean = state["mean"]
+        if self.adversary is not None:
+            self.adversary.load_state_dict(state["adversary"])
         self._optimiser().load_state_dict(state["optimiser"])
         return int(state["steps"])
 

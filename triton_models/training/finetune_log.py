@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-DRAWN: Final = ("harm", "distil", "replay", "pairing", "confounders", "prompts", "adversarial")
+DRAWN: Final = ("harm", "distil", "replay", "pairing", "confounders", "prompts", "adversarial", "group_gap", "reversal")
 FIELDS: Final = ("step", "stage", *DRAWN, "gradient", "rate")
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from triton_models.training.finetune_batches import pairs_in
+from triton_models.training.finetune_debias import LocaleAdversary, identity_gap
 from triton_models.training.finetune_recipe import FinetuneRecipe
 from triton_models.training.losses import (
     adversarial_shift,
@@ -34,6 +35,8 @@ class FinetuneData:
     targets: npt.NDArray[np.float32]  # [N, C] 1, 0, a share, or NaN for "not asked"
     families: Sequence[str | None] = ()  # rows that say the same about another group, or about none; () for none
     replay: Sequence[str] = ()  # harmless texts whose vectors shall stay where the start has them
+    identities: Sequence[str | None] = ()  # the group a row speaks of, for `group_gap`; () for none
+    locales: Sequence[str] = ()  # a row's language, for `reversal`
 
     def family_of(self) -> Sequence[str | None]:
         """One entry per row."""
@@ -42,11 +45,12 @@ class FinetuneData:
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The tower that moves, the one that does not, and the head that reads the first."""
+    """The tower that moves, the one that does not, the head that reads the first, and who reads its language."""
 
     net: TextLayers
     start: TextLayers
     head: nn.Linear
+    adversary: LocaleAdversary | None = None
 
     def logits(self, embedding: torch.Tensor) -> torch.Tensor:
         """The head's opinion of unit vectors."""
@@ -74,6 +78,7 @@ class Losses:
         logits = nets.logits(embedding)
         harm = asymmetric_loss(logits, target, gamma_negative=self.recipe.gamma_negative)
         parts = {"harm": weights.harm * harm, **self._compared(rows, logits, target)}
+        parts |= self._debiased(rows, nets, embedding, (logits, target))
         moves = frozen < len(nets.net.layers)
         if weights.distil and moves:
             with torch.no_grad():
@@ -105,6 +110,21 @@ class Losses:
             harmful = torch.cat([logits[left][up], logits[right][down]])
             harmless = torch.cat([logits[right][up], logits[left][down]])
             found["confounders"] = weights.confounders * confounder_margin(harmful, harmless)
+        return found
+
+    def _debiased(
+        self, rows: Sequence[int], nets: Networks, embedding: torch.Tensor, judged: tuple[torch.Tensor, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Losses that keep a group's name (logits and targets `judged`) or a language from being a sign of harm."""
+        weights = self.recipe.losses
+        found: dict[str, torch.Tensor] = {}
+        if weights.group_gap and self.data.identities:
+            logits, target = (each[:, self.recipe.categories.index("hate")] for each in judged)
+            gap = identity_gap(logits, target, [self.data.identities[row] for row in rows])
+            found["group_gap"] = weights.group_gap * gap
+        if nets.adversary is not None:
+            told = nets.adversary(embedding.float() * SCALE, [self.data.locales[row] for row in rows])
+            found["reversal"] = weights.reversal * told
         return found
 
     def _replayed(self, store: HiddenStore, nets: Networks, frozen: int, draw: int) -> torch.Tensor:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from policies.engine.taxonomy import Category
 from triton_models.training.recipe import Augment, load_recipe_file, require_modelled
 from triton_models.training.unfreeze import Stage, warnings_of
 
 FOLDER: Final = "recipes/finetune"
+LATER: Final = ("group_gap", "reversal")
+"""Losses that came after the first runs: while they are off they are no part of a recipe's key."""
 
 
 class LossWeights(BaseModel):
@@ -26,6 +28,8 @@ class LossWeights(BaseModel):
     pairing: float = Field(default=0.0, ge=0)  # counterfactual logit pairing within a family
     confounders: float = Field(default=0.0, ge=0)  # margin between a family's attacks and its harmless twins
     replay: float = Field(default=0.0, ge=0)  # distillation on harmless captions
+    group_gap: float = Field(default=0.0, ge=0)  # harmless rows about a group score as harmless rows do
+    reversal: float = Field(default=0.0, ge=0)  # gradient reversal: the tower hides a text's language
 
 
 class FinetuneRecipe(BaseModel):
@@ -57,6 +61,14 @@ class FinetuneRecipe(BaseModel):
     replay_batch: int = Field(default=32, ge=1)
     augment: Augment | None = None
 
+    @model_validator(mode="after")
+    def _gap_has_its_rows(self) -> Self:
+        if self.losses.group_gap and not ("contrast" in self.sets and "hate" in self.categories):
+            raise ValueError(
+                "losses.group_gap needs `contrast` in sets and `hate` in categories; add them or set it to 0"
+            )
+        return self
+
     @property
     def warnings(self) -> list[str]:
         """What lies outside the reference ranges."""
@@ -65,7 +77,8 @@ class FinetuneRecipe(BaseModel):
     @property
     def key(self) -> str:
         """A short hash of everything that changes the result."""
-        kept = self.model_dump_json(exclude={"checkpoint_steps"})
+        off = {name for name in LATER if not getattr(self.losses, name)}
+        kept = self.model_dump_json(exclude={"checkpoint_steps": True, "losses": off})
         return hashlib.blake2b(kept.encode(), digest_size=8).hexdigest()
 
 

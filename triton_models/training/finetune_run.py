@@ -19,7 +19,7 @@ import torch
 from triton_models.deltas import save_deltas
 from triton_models.parts import E5Model
 from triton_models.training.datasets import Row, build_rows
-from triton_models.training.datasets.contrast import family_of
+from triton_models.training.datasets.contrast import family_of, identity_of
 from triton_models.training.datasets.sample import capped, thinned
 from triton_models.training.enlarge import enlarge
 from triton_models.training.finetune import Finetuned, finetune, layer_of
@@ -73,6 +73,8 @@ def run_finetune(job: FinetuneJob) -> dict[str, Any]:
         targets_of(train, recipe),
         families=[family_of(row.id) for row in train],
         replay=captions.replay,
+        identities=[identity_of(row.id) for row in train],
+        locales=[row.locale for row in train],
     )
     job.progress.note(f"{len(train):,} rows to train on, {len(captions.replay):,} captions to replay")
     tuned = finetune(job.model, data, recipe, job.work, job.progress)

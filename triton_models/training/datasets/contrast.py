@@ -77,3 +77,11 @@ def family_of(row_id: str) -> str | None:
     if not row_id.startswith("contrast:"):
         return None
     return row_id.removeprefix("contrast:").rpartition("/")[0] or None  # None: joined from several rows
+
+
+def identity_of(row_id: str) -> str | None:
+    """The group that a row of this set speaks of, as `en/g4`, disguised copies included; None where it names none."""
+    family, group = family_of(row_id), row_id.rpartition("/")[2].partition("~")[0]
+    if family is None or not (group.startswith("g") and group[1:].isdigit()):
+        return None
+    return f"{family.partition('/')[0]}/{group}"
