@@ -18,6 +18,7 @@ from tests.training_factory import write_data
 from triton_models.parts import read_e5
 from triton_models.training import leave_out_run
 from triton_models.training.datasets import Row
+from triton_models.training.datasets.sample import thinned
 from triton_models.training.finetune_recipe import load_finetune_recipe
 from triton_models.training.leave_out_run import LeaveOutJob, run_leave_out
 from triton_models.training.linear_fit import Linear, fit_linear
@@ -36,11 +37,9 @@ def test_the_left_out_languages_are_measured_and_not_taught(tmp_path: Path, monk
         taught.append(len(embeddings))
         return fit_linear(embeddings, target, weight)
 
-    real = leave_out_run.thinned
-
     def few(rows: Sequence[Row], most: int, seed: int) -> list[Row]:
         locales.extend(row.locale for row in rows)
-        return real(rows, min(most, 200), seed)
+        return thinned(rows, min(most, 200), seed)
 
     monkeypatch.setattr(leave_out_run, "fit_linear", fit)
     monkeypatch.setattr(leave_out_run, "thinned", few)

@@ -91,7 +91,7 @@ def evidence(strength: float, rows: int = 400) -> Evidence:
     """Opinions of one member that know the truth as well as `strength` says."""
     rng = np.random.default_rng(3)
     target = (rng.random(rows) < 0.4).astype(np.float64)
-    return Evidence({"towers": strength * (2 * target - 1) + rng.standard_normal(rows)}, target, ["a"] * rows)
+    return Evidence({"towers": strength * (2 * target - 1) + rng.standard_normal(rows)}, target)
 
 
 def test_a_weak_category_abstains_with_its_figure() -> None:
@@ -107,7 +107,7 @@ def test_a_handful_of_positives_is_no_knowledge() -> None:
     few = evidence(5.0, rows=400)
     target = np.zeros(400)
     target[:3] = 1
-    known = Evidence({"towers": 10 * target + few.opinions["towers"] * 0}, target, few.sources)
+    known = Evidence({"towers": 10 * target + few.opinions["towers"] * 0}, target)
     fuser, abstains, _ = fit_fuser({"hate": known}, least_auroc=0.75)
     assert not fuser.text
     assert "3 held-out positives" in abstains["hate"]
@@ -115,9 +115,8 @@ def test_a_handful_of_positives_is_no_knowledge() -> None:
 
 def test_joined_evidence_keeps_missing_members_missing() -> None:
     """Rows of the part that lacks a member have no opinion of it."""
-    first = Evidence({"towers": np.zeros(2), "ngrams": np.ones(2)}, np.array([0.0, 1.0]), ["a", "a"])
-    second = Evidence({"towers": np.ones(1)}, np.array([1.0]), ["b"])
+    first = Evidence({"towers": np.zeros(2), "ngrams": np.ones(2)}, np.array([0.0, 1.0]))
+    second = Evidence({"towers": np.ones(1)}, np.array([1.0]))
     both = join(first, second)
-    assert both.sources == ["a", "a", "b"]
     assert np.isnan(both.opinions["ngrams"][2])
     assert both.opinions["towers"].tolist() == pytest.approx([0, 0, 1])

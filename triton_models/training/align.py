@@ -78,6 +78,12 @@ def held_out_accuracy(classifier: FloatArray, names: FloatArray, *, ridge: float
     return float(((seen @ said.T).argmax(axis=1) == np.arange(len(left))).mean())
 
 
+def classes_named(classifier: FloatArray, alignment: Alignment) -> float:
+    """Share of the classifier's directions whose own class's name is the nearest of all of them."""
+    seen = unit((classifier - classifier.mean(axis=0)) @ alignment.image_map)
+    return float(((seen @ alignment.class_vectors.T).argmax(axis=1) == np.arange(len(seen))).mean())
+
+
 def class_texts() -> list[str]:
     """What the text tower reads for each of the 1,000 classes, in the classifier's order."""
     from timm.data.imagenet_info import ImageNetInfo

@@ -23,13 +23,14 @@ from triton_models.deltas import IMAGE_FILE, save_deltas
 from triton_models.pixels import decode_image
 from triton_models.serving.joint_space import JointSpace, unit
 from triton_models.serving.text_tower import TextTower
-from triton_models.training.align import RIDGE, Alignment, class_texts, solve
+from triton_models.training.align import RIDGE, Alignment, class_texts, classes_named, solve
 from triton_models.training.align_tune import AlignData, AlignNet, AlignRecipe, tune
 from triton_models.training.image_layers import ImageLayers, store_states
 from triton_models.training.interpolate import choose, mix, sweep
 from triton_models.training.metrics import auroc
 from triton_models.training.pairs import Style, all_icons, find_icons, render_icon
 from triton_models.training.pairs.icons import PHOTOGRAPHS, Icon
+from triton_models.training.pairs.svg import SvgError, icon_mask
 from triton_models.training.picture_calibrate import open_eyes
 from triton_models.training.progress import Progress
 from triton_models.training.retrieval import by_language
@@ -41,6 +42,7 @@ Weights = Mapping[str, Array]
 RECORD: Final = "alignment.json"
 MAP: Final = "map"
 SPLITS: Final = ("train", "dev", "test")
+SMALL_PX: Final = 32
 VIEWS_MEASURED: Final = 2
 WEAPONS: Final = ("guns", "blades", "explosives")
 CROPS: Final = ((0, 0, 1, 1), (0, 0, 0.7, 0.7), (0.3, 0, 1, 0.7), (0, 0.3, 0.7, 1), (0.3, 0.3, 1, 1))
@@ -71,7 +73,7 @@ class _Views:
 
 def run_align(job: AlignJob) -> dict[str, Any]:
     """Writes the image tower's deltas, the joint space and the record into the release folder; the record."""
-    icons = all_icons(job.data)
+    icons = _drawable(job)
     tower = TextTower.load(job.version)
     raw = _read(tower, class_texts())
     centre = raw.mean(axis=0)
@@ -142,7 +144,7 @@ class _Judge:
             found[name] = {
                 "words_unseen": self._retrieval("test", weights, languages),
                 "words_seen": self._retrieval("train", weights, languages),
-                "classes_named": self._classes_named(weights[MAP]),
+                "classes_named": round(classes_named(self._space.classifier, self._alignment(weights)), 4),
                 "weapons_auroc": self._weapons(weights),
                 "photographs_keep_class": round(self._kept(), 4),
             }
@@ -161,6 +163,9 @@ class _Judge:
             found.append(self._net(some.contiguous(memory_format=torch.channels_last)).numpy())
         return np.concatenate(found)
 
+    def _alignment(self, weights: Weights) -> Alignment:
+        return Alignment(self._space.text_centre, weights[MAP], self._space.class_vectors)
+
     def _joint(self, features: Array, weights: Weights) -> Array:
         return replace(self._space, image_map=weights[MAP]).image(features)
 
@@ -170,12 +175,6 @@ class _Judge:
         told = [{one: self._row_of[name] for one, name in icon.captions.items()} for icon in views.icons]
         seen = self._joint(self._features(views.states[rows]), weights)
         return by_language(seen, told, self._vectors, languages=languages)
-
-    def _classes_named(self, image_map: Array) -> float:
-        """Of the classifier's directions, how many have their own class's name as the nearest of the 1,000."""
-        directions = unit((self._space.classifier - self._space.classifier.mean(axis=0)) @ image_map)
-        nearest = (directions @ self._space.class_vectors.T).argmax(axis=1)
-        return round(float((nearest == np.arange(len(nearest))).mean()), 4)
 
     def _weapons(self, weights: Weights) -> float | None:
         """AUROC of the prompt bank's weapons margin on test drawings of weapons against the other test drawings."""
@@ -202,6 +201,22 @@ class _Judge:
 def _weights(layers: ImageLayers, image_map: Array) -> dict[str, Array]:
     found = {name: np.array(value.detach().numpy()) for name, value in layers.part_names().items()}
     return {**found, MAP: np.array(image_map)}
+
+
+def _drawable(job: AlignJob) -> list[Icon]:
+    """The named pictures of the data folder; an icon that our renderer cannot draw is told and left out."""
+    found, failed = list[Icon](), list[str]()
+    for icon in all_icons(job.data):
+        try:
+            if icon.path.suffix == ".svg":
+                icon_mask(icon.path.read_text(encoding="utf-8"), SMALL_PX)
+        except SvgError as exc:
+            failed.append(f"{icon.name}: {exc}")
+        else:
+            found.append(icon)
+    if failed:
+        job.progress.note(f"not drawn: {'; '.join(failed)}")
+    return found
 
 
 def _see(job: AlignJob, icons: Sequence[Icon], split: str) -> _Views:

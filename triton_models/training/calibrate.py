@@ -27,7 +27,6 @@ class Evidence:
 
     opinions: Mapping[str, Array]  # member -> [N] raw logits, NaN for none
     target: Array  # [N] 0..1, NaN where the row says nothing
-    sources: Sequence[str]  # [N]
 
 
 def join(first: Evidence, second: Evidence) -> Evidence:
@@ -36,7 +35,6 @@ def join(first: Evidence, second: Evidence) -> Evidence:
     return Evidence(
         opinions={name: np.concatenate([_column(part, name) for part in (first, second)]) for name in members},
         target=np.concatenate((first.target, second.target)),
-        sources=[*first.sources, *second.sources],
     )
 
 
@@ -50,7 +48,7 @@ def fit_fuser(
     for category, known in evidence.items():
         certain = (known.target == 0) | (known.target == 1)
         positives = int((known.target == 1).sum())
-        stackers = fit_stackers(known.opinions, known.target, known.sources) if positives >= FEWEST_CERTAIN else ()
+        stackers = fit_stackers(known.opinions, known.target) if positives >= FEWEST_CERTAIN else ()
         value = _auroc(stackers, known, certain)
         reached[category] = {"positives": positives, "rows": int(certain.sum()), "auroc": round(value, 4)}
         if not stackers:

@@ -1,12 +1,13 @@
 """Fits the stackers of `serving/fuse.py` on held-out rows: how members' opinions become one calibrated probability.
 
-A logistic formula per category and set of members. Each source of rows counts the same, whatever its size, so that the
-largest set does not decide what a probability means. A member whose weight would be negative is left out of that set.
+A logistic formula per category and set of members, fitted on rows whose label is certain, each counting the same: what
+a probability means is what the report then measures. Shares teach members, not probabilities (decision 0021). A member
+whose weight would be negative is left out of that set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Final
 
@@ -19,52 +20,35 @@ from triton_models.serving.fuse import Stacker
 Values = npt.NDArray[np.float64]
 MIN_POSITIVES: Final = 5
 INVERSE_PENALTY: Final = 10.0
-LEAST_CERTAINTY: Final = 0.5
-"""A share between .25 and .75 is a hint: it may teach a member, but it says nothing of what a probability should be."""
 
 
-def fit_stackers(opinions: Mapping[str, Values], target: Values, sources: Sequence[str]) -> tuple[Stacker, ...]:
+def fit_stackers(opinions: Mapping[str, Values], target: Values) -> tuple[Stacker, ...]:
     """One stacker per non-empty set of members, from their raw opinions (`[N]`, NaN for none) on held-out rows.
 
-    `target` is 0..1 with NaN where the row says nothing; empty when there are too few positives to fit anything.
+    `target` is 0, 1, a share (not used) or NaN where the row says nothing; empty when there are too few of either side
+    to fit anything.
     """
     found = []
     for size in range(len(opinions), 0, -1):
         for members in combinations(opinions, size):
-            stacker = _fit(members, opinions, target, sources)
+            stacker = _fit(members, opinions, target)
             if stacker is not None:
                 found.append(stacker)
     return tuple(found)
 
 
-def source_weights(sources: Sequence[str]) -> Values:
-    """A weight per row such that every source sums to the same, with mean 1."""
-    names, index, counts = np.unique(np.array(sources), return_inverse=True, return_counts=True)
-    weights: Values = (len(sources) / (len(names) * counts))[index]
-    return weights
-
-
-def _fit(
-    members: tuple[str, ...], opinions: Mapping[str, Values], target: Values, sources: Sequence[str]
-) -> Stacker | None:
+def _fit(members: tuple[str, ...], opinions: Mapping[str, Values], target: Values) -> Stacker | None:
     columns = np.stack([opinions[name] for name in members], axis=1)
-    told = np.abs(2.0 * np.nan_to_num(target, nan=0.5) - 1.0) >= LEAST_CERTAINTY
-    rows = told & ~np.isnan(columns).any(axis=1)
-    share = target[rows]
-    if (share > 0.5).sum() < MIN_POSITIVES or (share <= 0.5).sum() < MIN_POSITIVES:
+    rows = ((target == 0) | (target == 1)) & ~np.isnan(columns).any(axis=1)
+    truth = target[rows] == 1
+    if min(int(truth.sum()), int((~truth).sum())) < MIN_POSITIVES:
         return None
-    balance = source_weights([source for source, kept in zip(sources, rows, strict=True) if kept])
-    # A share of .85 is .85 of a positive and .15 of a negative.
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000)
-    model.fit(
-        np.concatenate((columns[rows], columns[rows])),
-        np.repeat((1, 0), len(share)),
-        sample_weight=np.concatenate((share * balance, (1.0 - share) * balance)),
-    )
+    model.fit(columns[rows], truth)
     weights = model.coef_[0]
     if len(members) > 1 and weights.min() < 0:
         kept = tuple(name for name, weight in zip(members, weights, strict=True) if weight >= 0)
-        inner = _fit(kept, opinions, target, sources) if kept else None
+        inner = _fit(kept, opinions, target) if kept else None
         if inner is None:
             return None
         by_name = dict(zip(inner.members, inner.weights, strict=True))

@@ -186,15 +186,14 @@ def _evidence(opinions: Mapping[str, FloatArray], rows: Sequence[Row], category:
     column = LABELS.index(category)
     columns = {name: scores[:, column].astype(np.float64) for name, scores in opinions.items()}
     taught = {name: values for name, values in columns.items() if not np.isnan(values).all()}
-    return Evidence(taught, target_of(rows, category), [row.source for row in rows])
+    return Evidence(taught, target_of(rows, category))
 
 
 def _cross_fitted(rows: Sequence[Row], embedded: FloatArray, category: Category) -> Evidence:
     target = target_of(rows, category)
     logits = cross_fit(embedded, target, weights_of(rows, category), [row.id for row in rows])
     kept = ~np.isnan(logits) & np.array(["~" not in row.id for row in rows])
-    sources = [row.source for row, keep in zip(rows, kept, strict=True) if keep]
-    return Evidence({"towers": logits[kept]}, target[kept], sources)
+    return Evidence({"towers": logits[kept]}, target[kept])
 
 
 def _store(job: Job) -> Path:
