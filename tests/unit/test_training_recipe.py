@@ -170,4 +170,4 @@ def test_hints_do_not_move_a_probability() -> None:
     values, truth = opinions(2000)
     hints = np.tile((0.02, 0.4, 0.85, np.nan), 125)
     longer = {name: np.concatenate((column, np.full(500, 9.0))) for name, column in values.items()}
-    assert fit_stackers(longer, np.concatenate((truth, hints))) == fit_stackers(values, truth, ["a"] * 2000)
+    assert fit_stackers(longer, np.concatenate((truth, hints))) == fit_stackers(values, truth)
