@@ -63,7 +63,7 @@ MEMBER_STATUS: Final = "MEMBER_STATUS"  # UINT8 [B, M] Status
 TEXT_EMBEDDING: Final = "TEXT_EMBEDDING"  # FP32 [B, 384] unit length in the joint space; zeros when absent
 IMAGE_EMBEDDING: Final = "IMAGE_EMBEDDING"  # FP32 [B, 384] likewise
 OCR_TEXT: Final = "OCR_TEXT"  # BYTES [B, 1] JSON [{text, box, score}]; empty when not run
-RELEASE: Final = "RELEASE"  # BYTES [B, 1] `name tier`, e.g. b"reference-2026.11.2 reference"
+RELEASE: Final = "RELEASE"  # BYTES [B, 1] `name tier`, e.g. b"reference-2026.11.3 reference"
 
 JOINT_NAMES: Final[tuple[str, ...]] = ("alignment", "contradiction", "interaction_gain")
 
