@@ -19,6 +19,8 @@ from triton_models.parts import E5Model
 
 FILE: Final = "deltas.npz"
 IMAGE_FILE: Final = "image_deltas.npz"
+ALIGNED: Final = "alignment.json"
+"""Written by `weir model align`: a release that has it keeps its map when its graphs are exported again."""
 CARD: Final = "card.json"
 JOINT: Final = "joint.json"
 PARITY: Final = "parity.json"

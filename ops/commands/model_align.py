@@ -28,6 +28,9 @@ def align(  # noqa: PLR0913  # the options of a command
     out: Annotated[Path, typer.Option(help="Release folder to write into.", file_okay=False)],
     towers: Annotated[Path | None, typer.Option(help="Assembled version; the serving one if not given.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=50, help="The recipe's own if not given.")] = None,
+    first: Annotated[
+        int, typer.Option("--first-stage", min=1, max=7, help="Lowest stage that moves with the map; 7: none does.")
+    ] = 7,
     views: Annotated[int | None, typer.Option(min=1, max=64, help="Renderings of each training picture.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads to compute with.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
@@ -46,7 +49,7 @@ def align(  # noqa: PLR0913  # the options of a command
     torch.set_num_threads(threads)
     home = read_settings().home
     usual = AlignRecipe()
-    recipe = AlignRecipe(epochs=epochs or usual.epochs, views=views or usual.views)
+    recipe = AlignRecipe(first=first, epochs=epochs or usual.epochs, views=views or usual.views)
     try:
         if towers is None:
             store = ReleaseStore(home / "repository")

@@ -155,3 +155,16 @@ def test_languages_are_measured_apart() -> None:
         "text_to_picture_at_10": 1.0,
     }
     assert "ja" not in found
+
+
+def test_the_map_can_move_alone(tmp_path: Path) -> None:
+    """With the first stage beyond the last, the tower keeps every weight and the map learns."""
+    rng = np.random.default_rng(3)
+    data = replace(some_data(), states=rng.normal(size=(16, 320, 7, 7)).astype(np.float16))
+    drawn = rng.normal(size=(1280, 384)).astype(np.float32)
+    net, start = AlignNet(WEIGHTS, drawn, 7), ImageLayers(WEIGHTS, 7)
+    losses = tune(net, start, data, replace(RECIPE, first=7, epochs=6), work=tmp_path, progress=Silent())
+    assert losses[-1] < losses[0]
+    assert not np.array_equal(net.map.detach().numpy(), drawn)
+    for left, right in zip(net.layers.parameters(), start.parameters(), strict=True):
+        assert torch.equal(left, right)

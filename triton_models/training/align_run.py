@@ -19,12 +19,13 @@ import torch
 from PIL import Image
 
 from triton_models.contract import IMAGE_SIZE_PX, LABELS
-from triton_models.deltas import IMAGE_FILE, save_deltas
+from triton_models.deltas import ALIGNED, IMAGE_FILE, save_deltas
 from triton_models.pixels import decode_image
 from triton_models.serving.joint_space import JointSpace, unit
 from triton_models.serving.text_tower import TextTower
 from triton_models.training.align import RIDGE, Alignment, class_texts, classes_named, solve
 from triton_models.training.align_tune import AlignData, AlignNet, AlignRecipe, tune
+from triton_models.training.graph_image import STAGES
 from triton_models.training.image_layers import ImageLayers, store_states
 from triton_models.training.interpolate import choose, mix, sweep
 from triton_models.training.metrics import auroc
@@ -39,7 +40,6 @@ Array = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 Weights = Mapping[str, Array]
 
-RECORD: Final = "alignment.json"
 MAP: Final = "map"
 SPLITS: Final = ("train", "dev", "test")
 SMALL_PX: Final = 32
@@ -107,9 +107,10 @@ def run_align(job: AlignJob) -> dict[str, Any]:
         "alpha": chosen.alpha,
     }
     image_map = mixed.pop(MAP)
-    save_deltas(mixed, {name: np.array(job.image[name]) for name in mixed}, job.out, file=IMAGE_FILE)
+    if chosen.alpha and job.recipe.first < len(STAGES):
+        save_deltas(mixed, {name: np.array(job.image[name]) for name in mixed}, job.out, file=IMAGE_FILE)
     Alignment(centre, image_map, classes).save(job.out)
-    (job.out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (job.out / ALIGNED).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
 
 

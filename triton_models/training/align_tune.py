@@ -1,4 +1,4 @@
-"""Contrastive training of the joint space: the image tower's upper stages and its map move, captions do not.
+"""Contrastive training of the joint space: the map, and if asked the tower's upper stages, move; captions do not.
 
 Loss of a step: caption contrast both ways (pictures against one caption each, drawn from the languages it has one in;
 captions of other pictures in the batch are the negatives), the same between the classifier's 1,000 directions and the
@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from triton_models.training.graph_image import STAGES
 from triton_models.training.image_layers import ImageLayers
 from triton_models.training.losses import caption_contrast
 from triton_models.training.progress import Progress
@@ -38,7 +39,7 @@ PIVOT: Final = "en"
 class AlignRecipe:
     """How the joint space is trained."""
 
-    first: int = 3  # lowest stage of the image tower that moves
+    first: int = 7  # lowest stage of the image tower that moves with the map; 7: the map alone
     epochs: int = 4
     batch: int = 128
     learning_rate: float = 6e-4
@@ -71,6 +72,7 @@ class AlignNet(nn.Module):
     def __init__(self, weights: Mapping[str, Array], image_map: Array, first: int) -> None:
         super().__init__()
         self.layers = ImageLayers(weights, first).to(memory_format=torch.channels_last)
+        self.layers.requires_grad_(requires_grad=first < len(STAGES))
         self.map = nn.Parameter(torch.from_numpy(np.array(image_map, dtype=np.float32)))
 
     def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -84,7 +86,8 @@ def tune(
 ) -> list[float]:
     """Moves `net` in place; the mean loss of each epoch."""
     torch.manual_seed(recipe.seed)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    moving = [one for one in net.parameters() if one.requires_grad]
+    optimiser = torch.optim.AdamW(moving, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     key = hashlib.blake2b(repr((asdict(recipe), data.states.shape)).encode() + data.vectors.tobytes(), digest_size=8)
     kept = work / f"align-{key.hexdigest()}.pt"
     losses: list[float] = _resume(kept, net, optimiser)
@@ -99,10 +102,11 @@ def tune(
                 rows = np.sort(order[step * recipe.batch : (step + 1) * recipe.batch])
                 for group in optimiser.param_groups:
                     group["lr"] = recipe.learning_rate * _rate((epoch * per_epoch + step) / (recipe.epochs * per_epoch))
-                loss = _loss(net, start if step % recipe.distil_every == 0 else None, data, rows, (recipe, rng))
+                asked = step % recipe.distil_every == 0 and recipe.first < len(STAGES)
+                loss = _loss(net, start if asked else None, data, rows, (recipe, rng))
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(net.parameters(), CLIP)
+                nn.utils.clip_grad_norm_(moving, CLIP)
                 optimiser.step()
                 total += float(loss.detach())
                 advance(1)
