@@ -26,9 +26,12 @@ CANNOT: Final = tuple(
     Read sarcasm, in-group use of slurs or quoted hate reliably: see below which functionalities it gets wrong.
     Leave harmless mentions of a group alone at 0.5: praise of a group and answers to hate are called hate too often
         (the functionalities that end in _nh). Policies take a higher threshold, or a list beside the score.
-    Judge outside English, German and Chinese as it judges there: in thirteen more languages it learned from sentences
-        that we wrote and no native speaker read, and its dev and test figures on those sound like us. Romanised
-        Hindi ranks badly (see identity terms), other romanised text was taught as harmless talk only.
+    Judge outside English, German and Chinese as it judges there: in some 35 more languages and spellings it learned
+        from sentences that we wrote and no native speaker read; neighbouring languages are partly translations of
+        each other, and its dev and test figures on all of them sound like us. Romanised Hindi ranks badly (see
+        identity terms).
+    Be believed on drugs, weapons and self-harm beyond its hundreds of rows: their held-out sides are small, and so
+        are the samples behind their calibration.
     Judge `sexual_minors`: never a model's guess; known hashes and text rules only.
     """.replace("\n        ", " ")
     .strip()
