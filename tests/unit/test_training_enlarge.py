@@ -13,8 +13,8 @@ from triton_models.training.recipe import Augment, load_recipe, shipped_recipes
 
 SENTENCE = "Nobody expected the martians to arrive before breakfast on Tuesday"
 NOTHING = Augment(disguised_share=0.0, ordinary_long=0, jailbreak_pieces=0)
-#: What the rows below came to before there were romanised, mixed and framed copies.
-BEFORE = "122b1159a489e278"
+#: What the rows below come to since 2026.11.3, which copies no disguise that comes off before a member reads.
+BEFORE = "d96982105c512292"
 
 
 def rows(*, text: str = SENTENCE, locale: str = "en", count: int = 60) -> list[Row]:
@@ -39,7 +39,7 @@ def digest(some: list[Row]) -> str:
 
 
 def test_an_old_recipe_gives_the_very_same_rows() -> None:
-    """Seeds of releases that were made before stay good: the new shares are 0 by default."""
+    """A recipe that names no new share draws what it drew when this was pinned: a seed is a promise."""
     assert digest(enlarge(old_rows(), Augment(ordinary_long=3), seed=20261124)) == BEFORE
 
 
