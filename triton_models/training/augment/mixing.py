@@ -21,8 +21,8 @@ SHARE: Final = 0.6
 """Of the words that could be exchanged; at least one is."""
 MOST_EMOJI: Final = 3
 _UNSPACED: Final = frozenset({"zh", "ja"})
-#: What makes a longer word of a word: Python's \w has neither the vowel signs of Devanagari nor Arabic's.
-_WORDY: Final = "[\\w\u0300-\u036f\u064b-\u0652\u0900-\u0963'’]"
+#: What makes a longer word of a word: Python's \w has neither the vowel signs of Indic scripts and Thai nor Arabic's.
+_WORDY: Final = "[\\w\u0300-\u036f\u064b-\u0652\u0900-\u0963\u0980-\u09fe\u0b80-\u0bff\u0e00-\u0e7f'’]"
 
 
 class _Tables(BaseModel):
