@@ -62,7 +62,7 @@ class PictureSample:
     """How much is judged."""
 
     quadruples: int = 150
-    pictures: int = 50  # per side and category
+    pictures: int = 12  # per side and category, each under 13 changes at 0.1 s: half a minute a category
     copies: int = 100  # posts that are judged again with a copy of their picture
     seed: int = 20261124  # of `weir model joint`: its own held-out quadruples, the first of each family
 
