@@ -182,7 +182,8 @@ class _Judge:
         eyes = open_eyes(self._job.version)
         if eyes is None:
             return None
-        armed = {icon.name for one in WEAPONS for icon in find_icons(self._job.data)[one]}
+        kinds = find_icons(self._job.data)
+        armed = {icon.name for one in WEAPONS for icon in kinds[one]}
         views = self._views["test"]
         margins = eyes.bank.score(self._joint(self._features(views.states[:]), weights))[:, LABELS.index("weapons")]
         truth = np.array([views.icons[one].name in armed for one in views.picture])

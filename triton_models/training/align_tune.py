@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from triton_models.training.checkpoint import save_checkpoint
 from triton_models.training.graph_image import STAGES
 from triton_models.training.image_layers import ImageLayers
 from triton_models.training.losses import caption_contrast
@@ -111,7 +111,7 @@ def tune(
                 total += float(loss.detach())
                 advance(1)
             losses.append(total / max(per_epoch, 1))
-            _save(kept, {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses})
+            save_checkpoint(kept, {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses})
     return losses
 
 
@@ -171,12 +171,3 @@ def _resume(path: Path, net: AlignNet, optimiser: torch.optim.Optimizer) -> list
     net.load_state_dict(state["net"])
     optimiser.load_state_dict(state["optimiser"])
     return list(state["losses"])
-
-
-def _save(path: Path, state: Mapping[str, object]) -> None:
-    aside = path.with_suffix(".part")
-    with aside.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)

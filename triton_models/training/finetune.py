@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 from torch import nn
 
 from triton_models.parts import E5Model
+from triton_models.training.checkpoint import save_checkpoint
 from triton_models.training.finetune_batches import Step, steps_of
 from triton_models.training.finetune_debias import LocaleAdversary
 from triton_models.training.finetune_log import Log
@@ -209,12 +209,7 @@ class _Run:
         }
         if self.adversary is not None:
             state["adversary"] = self.adversary.state_dict()
-        aside = path.with_suffix(".part")
-        with aside.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        save_checkpoint(path, state)
 
     def resume(self, path: Path) -> int:
         """Takes the checkpoint up; the number of steps that are done."""
