@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
-from triton_models.deltas import IMAGE_FILE, read_quality, with_deltas
+from triton_models.deltas import DRAWINGS_FILE, read_quality, with_deltas
 from triton_models.fill import FillPlan, fill
 from triton_models.parts import IMAGE_TOWER, NSFW, OCR_DETECTOR, OCR_READER, PARTS, TEXT_TOWER, E5Model, read_e5
 from triton_models.parts.lite0 import read_lite0
@@ -59,8 +59,8 @@ def build_version(inputs: BuildInputs, target: Path, step: Callable[[str], None]
     step("reading the text tower")
     text = read_e5(inputs.parts[TEXT_TOWER.name])
     _build_text_tower(inputs, text, target)
-    step("filling the image tower")
-    _build_image_tower(inputs, target)
+    step("filling the image towers")
+    _build_image_towers(inputs, target)
     for part, file in ((NSFW, nsfw.GRAPH), (OCR_DETECTOR, ocr.DETECTOR), (OCR_READER, ocr.RECOGNISER)):
         shutil.copyfile(inputs.parts[part.name], target / file)
     for file in SHIPPED:
@@ -86,10 +86,12 @@ def write_text_tables(text: E5Model, target: Path) -> None:
     build_tokenizer(text.vocabulary).save(str(target / text_tower.TOKENIZER), pretty=False)
 
 
-def _build_image_tower(inputs: BuildInputs, target: Path) -> None:
+def _build_image_towers(inputs: BuildInputs, target: Path) -> None:
     weights = read_lite0(inputs.parts[IMAGE_TOWER.name])
-    seen = with_deltas(inputs.release, weights.__getitem__, file=IMAGE_FILE)
-    _fill_graph(inputs.release / "graphs", "image", seen, target)
+    _fill_graph(inputs.release / "graphs", "image", weights.__getitem__, target)
+    if (inputs.release / DRAWINGS_FILE).is_file():
+        seen = with_deltas(inputs.release, weights.__getitem__, file=DRAWINGS_FILE)
+        _fill_graph(inputs.release / "graphs", "drawings", seen, target)
     with np.load(inputs.release / ALIGNMENT, allow_pickle=False) as aligned:
         joint_space.JointSpace(
             text_centre=aligned["text_centre"].astype(np.float32),

@@ -18,7 +18,9 @@ from triton_models.fill import Source
 from triton_models.parts import E5Model
 
 FILE: Final = "deltas.npz"
-IMAGE_FILE: Final = "image_deltas.npz"
+DRAWINGS_FILE: Final = "drawings.npz"
+"""What the second image tower, which sees drawings, has other than the first; a release without it has one tower."""
+DRAWINGS: Final = "drawings.json"
 ALIGNED: Final = "alignment.json"
 """Written by `weir model align`: a release that has it keeps its map when its graphs are exported again."""
 CARD: Final = "card.json"

@@ -101,7 +101,7 @@ def export(
     something else than torch does. Needs the train extra.
     """
     from triton_models.assemble import RELEASES
-    from triton_models.deltas import IMAGE_FILE, PARITY, tuned, with_deltas
+    from triton_models.deltas import PARITY, tuned
     from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, part_file, read_e5
     from triton_models.parts.lite0 import read_lite0
     from triton_models.training.align import Alignment
@@ -117,8 +117,7 @@ def export(
     text, image = read_e5(part_file(home, TEXT_TOWER)), read_lite0(part_file(home, IMAGE_TOWER))
     folder = RELEASES / release
     accuracy = export_release(text, image, folder)
-    seen = with_deltas(folder, image.__getitem__, file=IMAGE_FILE)
-    found = prove(tuned(folder, text), {name: seen(name) for name in image}, Alignment.load(folder))
+    found = prove(tuned(folder, text), image, Alignment.load(folder))
     (folder / PARITY).write_text(json.dumps(summary(found), indent=1) + "\n", encoding="utf-8")
     told = {"alignment_held_out_accuracy": accuracy, **{name: asdict(parity) for name, parity in found.items()}}
     typer.echo(json.dumps({**told, "passes": passes(found)}, indent=None if as_json else 1))

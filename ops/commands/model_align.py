@@ -28,19 +28,14 @@ def align(  # noqa: PLR0913  # the options of a command
     out: Annotated[Path, typer.Option(help="Release folder to write into.", file_okay=False)],
     towers: Annotated[Path | None, typer.Option(help="Assembled version; the serving one if not given.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=50, help="The recipe's own if not given.")] = None,
-    first: Annotated[
-        int, typer.Option("--first-stage", min=1, max=7, help="Lowest stage that moves with the map; 7: none does.")
-    ] = 7,
     views: Annotated[int | None, typer.Option(min=1, max=64, help="Renderings of each training picture.")] = None,
-    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads to compute with.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads to compute and processes to draw with.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Train pictures towards words, and say how many find each other before and after."""
     need_training()
     import torch
 
-    from triton_models.parts import IMAGE_TOWER, PartsError, ensure_parts
-    from triton_models.parts.lite0 import read_lite0
     from triton_models.release_store import ReleaseStore, StoreError
     from triton_models.training.align_run import AlignJob, run_align
     from triton_models.training.align_tune import AlignRecipe
@@ -49,17 +44,16 @@ def align(  # noqa: PLR0913  # the options of a command
     torch.set_num_threads(threads)
     home = read_settings().home
     usual = AlignRecipe()
-    recipe = AlignRecipe(first=first, epochs=epochs or usual.epochs, views=views or usual.views)
+    recipe = AlignRecipe(epochs=epochs or usual.epochs, views=views or usual.views)
     try:
         if towers is None:
             store = ReleaseStore(home / "repository")
             towers = store.version(store.current()).path
-        (part,) = ensure_parts(home, [IMAGE_TOWER])
         work = home / "training" / "align"
         work.mkdir(parents=True, exist_ok=True)
         out.mkdir(parents=True, exist_ok=True)
-        record = run_align(AlignJob(towers, read_lite0(part.path), data, work, out, Bars(), recipe))
-    except (StoreError, PartsError) as exc:
+        record = run_align(AlignJob(towers, data, work, out, Bars(), recipe, threads))
+    except StoreError as exc:
         typer.echo(f"weir model align: {exc}", err=True)
         raise typer.Exit(MISSING) from exc
     except PairDataError as exc:
@@ -70,7 +64,9 @@ def align(  # noqa: PLR0913  # the options of a command
         return
     for one in record["sweep"]:
         mark = "*" if one["alpha"] == record["alpha"] else " "
-        typer.echo(f"{mark} mixed at {one['alpha']:.1f}: found in ten {one['harm']:.3f}, kept {one['kept']:.3f}")
+        typer.echo(
+            f"{mark} mixed at {one['alpha']:.1f}: found in ten {one['harm']:.3f}, classes named {one['kept']:.3f}"
+        )
     for language, before in record["start"]["words_unseen"].items():
         after = record["tuned"]["words_unseen"][language]
         told = " · ".join(

@@ -24,6 +24,7 @@ def joint(
     out: Annotated[Path, typer.Option(help="Release folder to write joint.npz into.", file_okay=False)],
     towers: Annotated[Path | None, typer.Option(help="Assembled version; the serving one if not given.")] = None,
     pairs: Annotated[int, typer.Option(min=10, help="Quadruples per family to train on.")] = 500,
+    processes: Annotated[int, typer.Option(min=1, max=256, help="Processes that draw pictures.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Train the joint reading on generated quadruples and measure it on sentences, icons and languages never seen."""
@@ -41,8 +42,8 @@ def joint(
         if towers is None:
             store = ReleaseStore(home / "repository")
             towers = store.version(store.current()).path
-        job = JointJob(towers, data, home / "training" / "joint", out, Bars(), PairPlan(pairs, 20261124))
-        record = run_joint(job)
+        work, plan = home / "training" / "joint", PairPlan(pairs, 20261124)
+        record = run_joint(JointJob(towers, data, work, out, Bars(), plan, processes=processes))
     except StoreError as exc:
         typer.echo(f"weir model joint: {exc}", err=True)
         raise typer.Exit(MISSING) from exc

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ops.commands import model_align, model_finetune, model_joint, model_leave_out
+from ops.commands import model_align, model_drawings, model_finetune, model_joint, model_leave_out
 from ops.exits import MISUSED, NO
 from ops.local.show import progress
 from ops.local.state import RunFolder
@@ -166,6 +166,7 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: `weir model promote ./my-release` · `weir model promote 3 --gates my.yaml --watch-s 60`",
     )(promote_version)
     app.command("align", epilog=model_align.EPILOG)(model_align.align)
+    app.command("drawings", epilog=model_drawings.EPILOG)(model_drawings.drawings)
     app.command("finetune", epilog=model_finetune.EPILOG)(model_finetune.finetune)
     app.command("joint", epilog=model_joint.EPILOG)(model_joint.joint)
     app.command("leave-out", epilog=model_leave_out.EPILOG)(model_leave_out.leave_out)

@@ -19,7 +19,7 @@ from triton_models.prompts import PromptFileError, read_prompts
 from triton_models.serving.heads import PromptBank
 from triton_models.serving.members import TEXT_PROMPTS, load_members
 from triton_models.training.align import align
-from triton_models.training.export import export_graphs
+from triton_models.training.export import build_image_tower, export_graphs
 
 PROMPTS = """version: "1"
 prompts:
@@ -222,3 +222,26 @@ def _with(options: AssembleOptions, **changes: Any) -> AssembleOptions:
     from dataclasses import replace
 
     return replace(options, **changes)
+
+
+def test_a_second_tower_is_built_where_the_release_has_one(tmp_path: Path, options: AssembleOptions) -> None:
+    """Its weights are the part's with the release's changes; the first tower stays the part's."""
+    from triton_models.deltas import DRAWINGS_FILE, save_deltas
+    from triton_models.training.graph_image import export_image_graph
+
+    release = tmp_path / "releases" / "reference"
+    weights = lite0_state()
+    export_image_graph(release / "graphs", name="drawings")
+    save_deltas({"conv_head.weight": weights["conv_head.weight"] + 0.5}, weights, release, file=DRAWINGS_FILE)
+    version = assemble_release(tmp_path / "home", options).version_dir
+    for graph in ("nsfw.onnx", "ocr_detect.onnx"):
+        (version / graph).unlink()  # the stand-ins are no graphs
+    loaded = load_members(version)
+    assert loaded.image_tower is not None
+    assert loaded.drawings_tower is not None
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
+    first, second = (tower.features(pixels) for tower in (loaded.image_tower, loaded.drawings_tower))
+    changed = {**weights, "conv_head.weight": weights["conv_head.weight"] + 0.5}
+    wanted = build_image_tower(changed.__getitem__, tmp_path).features(pixels)
+    assert np.allclose(second, wanted, rtol=1e-3, atol=1e-4)
+    assert not np.allclose(first, second, rtol=0.1)

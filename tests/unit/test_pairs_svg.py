@@ -71,3 +71,22 @@ def test_what_cannot_be_drawn_says_so(text: str) -> None:
     """No path, an empty one, or one that encloses nothing is an error, never an empty picture."""
     with pytest.raises(SvgError):
         icon_mask(text, 64)
+
+
+@pytest.mark.parametrize(
+    ("box", "wide", "high"), [("0 0 24 24", 0.5, 0.5), ("0,0,48,24", 0.25, 0.25), ("-12 0 24 24", 0.5, 0.5)]
+)
+def test_the_view_box_sets_the_scale(box: str, wide: float, high: float) -> None:
+    """Its longer side fills the mask, its shorter one is in the middle, its corner is where drawing begins."""
+    mask = icon_mask(f'<svg xmlns="x" viewBox="{box}"><path d="M0 6h12v12H0z"/></svg>', 240)
+    assert mask.any(axis=0).mean() == pytest.approx(wide, abs=0.02)
+    assert mask.any(axis=1).mean() == pytest.approx(high, abs=0.02)
+    assert mask.any(axis=1).argmax() == pytest.approx(240 * (1 - high) / 2, abs=4)
+    assert mask.any(axis=0).argmax() == pytest.approx(120 if box.startswith("-12") else 0, abs=4)
+
+
+@pytest.mark.parametrize("box", ["0 0 24", "0 0 a 24", "0 0 0 24", "0 0 inf 24"])
+def test_a_view_box_of_no_size_is_refused(box: str) -> None:
+    """Anything but four numbers, the last two above zero, is no frame to draw in."""
+    with pytest.raises(SvgError, match="view"):
+        icon_mask(f'<svg viewBox="{box}"><path d="M0 6h12v12H0z"/></svg>', 64)

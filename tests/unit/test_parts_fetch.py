@@ -136,3 +136,13 @@ def test_the_table_is_whole() -> None:
         assert one.licence
         assert f"--hash=sha256:{one.wheel_sha256}" in one.requirement
     assert len({one.name for one in PARTS}) == len(PARTS)
+
+
+def test_a_part_can_be_the_wheel_itself(tmp_path: Path, index: Path) -> None:
+    """A part without a member is its whole wheel, named after the package, with the wheel's own hash."""
+    wheel = write_wheel(index, BLANK, PAYLOAD)
+    whole = replace(wheel, member="", sha256=wheel.wheel_sha256, size_bytes=wheel.wheel_bytes)
+    (found,) = ensure_parts(tmp_path / "home", [whole])
+    assert found.path.name == "weir-tiny-part.whl"
+    assert found.path.stat().st_size == wheel.wheel_bytes
+    assert not ensure_parts(tmp_path / "home", [whole])[0].fetched

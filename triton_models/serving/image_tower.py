@@ -18,6 +18,8 @@ FloatArray = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 GRAPH: Final = "image.onnx"
+DRAWINGS: Final = "drawings.onnx"
+"""The second tower of a release that has one: the same shape, trained on drawings."""
 FEATURES: Final = 1280
 BATCH_IMAGES: Final = 4
 """More pictures at a time are no faster on one core, and their activations take eight times the memory."""
@@ -30,9 +32,9 @@ class ImageTower:
         self._session = session
 
     @classmethod
-    def load(cls, directory: Path) -> ImageTower:
-        """The tower of an assembled version directory; onnxruntime's exceptions when it is incomplete."""
-        return cls(open_session(directory / GRAPH))
+    def load(cls, directory: Path, graph: str = GRAPH) -> ImageTower:
+        """A tower of an assembled version directory; onnxruntime's exceptions when it is incomplete."""
+        return cls(open_session(directory / graph))
 
     def features(self, pixels: Pixels) -> FloatArray:
         """`[N, 1280]` float32 for `[N, 224, 224, 3]` uint8 RGB."""

@@ -56,6 +56,11 @@ class JointHead:
     out_w: FloatArray  # [H, K]
     out_b: FloatArray  # [K]
 
+    @property
+    def image_inputs(self) -> int:
+        """F: 1,280 for each image tower of the release."""
+        return len(self.image_mean)
+
     @classmethod
     def load(cls, directory: Path) -> JointHead:
         """The head in `directory/joint.npz`; OSError, KeyError or ValueError says what is wrong with the file."""

@@ -38,6 +38,7 @@ class Members:
     card: dict[str, Any]
     text_tower: TextTower | None
     image_tower: ImageTower | None
+    drawings_tower: ImageTower | None  # asked only where text and picture are read together
     joint_space: JointSpace | None
     heads: Heads | None
     ngrams: Ngrams | None
@@ -47,6 +48,17 @@ class Members:
     ocr: OcrReader | None
     joint: JointHead | None
     fuser: Fuser | None
+
+    def __post_init__(self) -> None:
+        """ValueError when the joint head was taught on other towers than these."""
+        if self.joint is None:
+            return
+        seen = image_tower.FEATURES * (1 if self.drawings_tower is None else 2)
+        if self.joint.image_inputs != seen:
+            raise ValueError(
+                f"{joint_fusion.FILE} reads {self.joint.image_inputs} features of a picture, the towers give {seen}; "
+                "hint: weir model joint"
+            )
 
     @property
     def release(self) -> bytes:
@@ -66,10 +78,12 @@ def load_members(directory: Path) -> Members:
         raise ValueError(
             f"{directory}: format {card.get('format')}, this Weir reads format {FORMAT}; hint: weir model assemble"
         )
+    drawings = optional(image_tower.DRAWINGS, lambda folder: ImageTower.load(folder, image_tower.DRAWINGS))
     return Members(
         card=card,
         text_tower=optional(text_tower.GRAPH, TextTower.load),
         image_tower=optional(image_tower.GRAPH, ImageTower.load),
+        drawings_tower=drawings,
         joint_space=optional(joint_space.FILE, JointSpace.load),
         heads=optional(heads.FILE, Heads.load),
         ngrams=optional(ngrams.FILE, Ngrams.load),

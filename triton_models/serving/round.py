@@ -14,6 +14,7 @@ import numpy.typing as npt
 from triton_models.contract import LABELS, MEMBERS, Status
 
 FloatArray = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.intp]
 Run = Callable[[Rows], FloatArray]
 """Rows -> one line of values per row."""
@@ -35,6 +36,7 @@ class Round:
         self.ocr: Opinions = {}
         self.text_vectors: FloatArray | None = None  # [N, D] the text tower's own, zeros where there is none
         self.image_features: FloatArray | None = None  # [N, F] likewise
+        self.pixels: Pixels | None = None  # [N, 224, 224, 3] what the image members see
         self.status: npt.NDArray[np.uint8] = np.full((count, len(MEMBERS)), Status.ABSENT, dtype=np.uint8)
         self._note = note
 

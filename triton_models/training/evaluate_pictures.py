@@ -103,11 +103,11 @@ def open_ensemble(version: Path, release: Path, members: TextMembers, fuser: Fus
     try:
         own = load_members(version)
         joint = JointHead.load(release) if (release / joint_fusion.FILE).is_file() else None
+        changed = replace(own, heads=members.heads, ngrams=members.ngrams, fuser=fuser, joint=joint)
     except ValueError as exc:
         raise NotMeasuredError(str(exc)) from exc
     if own.image_tower is None:
         raise NotMeasuredError(f"{version} has no image tower")
-    changed = replace(own, heads=members.heads, ngrams=members.ngrams, fuser=fuser, joint=joint)
     return Ensemble(changed, ocr_budget_ms=math.inf)  # figures must not depend on how busy the machine is
 
 

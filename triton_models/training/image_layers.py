@@ -8,7 +8,7 @@ read from there. No loss, no optimiser, no captions.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -113,30 +113,30 @@ class ImageLayers(nn.Module):
 
 def store_states(
     weights: Callable[[str], Array],
-    pixels: Callable[[int], Pixels],
+    batches: Iterable[Pixels],
     count: int,
     path: Path,
     *,
     first: int,
     advance: Advance,
 ) -> npt.NDArray[np.float16]:
-    """`[N, C, H, W]` fp16 below stage `first` for pictures 0..N-1, computed once and mapped from `path`."""
+    """`[N, C, H, W]` fp16 below stage `first` for `count` pictures, computed once and mapped from `path`."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             plan = export_lower_graph(Path(folder), first)
             fill(plan, weights, Path(folder) / plan.data)
             session = open_session(Path(folder) / plan.graph)
-            aside, out = path.with_suffix(".part"), None
-            for start in range(0, count, BATCH):
-                some = np.stack([pixels(number) for number in range(start, min(start + BATCH, count))])
-                (states,) = session.run(None, {"pixels": some})
+            aside, out, done = path.with_suffix(".part"), None, 0
+            for pixels in batches:
+                (states,) = session.run(None, {"pixels": pixels})
                 if out is None:
                     out = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
                         aside, "w+", np.float16, (count, *states.shape[1:])
                     )
-                out[start : start + len(some)] = states
-                advance(len(some))
+                out[done : done + len(states)] = states
+                done += len(states)
+                advance(len(states))
         aside.replace(path)
     mapped: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")
     return mapped

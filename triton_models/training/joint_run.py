@@ -1,12 +1,10 @@
 """From a data folder to a release's joint head: pairs, both towers' vectors, training, figures on held-out pairs.
 
-The towers are those of an assembled version, run as they are served. Pictures are drawn, seen and forgotten; their
-features are kept in the work folder, so a second run starts at the training.
+The towers are those of an assembled version, run as they are served; what they see is kept in the work folder.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,18 +14,17 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from triton_models.contract import IMAGE_SIZE_PX, LABELS
+from triton_models.contract import LABELS
 from triton_models.deltas import JOINT
-from triton_models.files import digest_files
-from triton_models.pixels import decode_image
-from triton_models.serving.image_tower import ImageTower
+from triton_models.serving import image_tower
 from triton_models.serving.joint_fusion import JointHead
 from triton_models.serving.text_tower import TextTower
 from triton_models.training.datasets import Row, build_rows
 from triton_models.training.datasets.sample import thinned
+from triton_models.training.drawings import see
 from triton_models.training.joint import JointRecipe, fit_joint, joint_data, measure_quadruples
 from triton_models.training.manifest_build import style_of
-from triton_models.training.pairs import Pair, PairPlan, build_pairs, find_icons, load_phrases, render, render_icon, svg
+from triton_models.training.pairs import Pair, PairPlan, build_pairs, find_icons, load_phrases
 from triton_models.training.progress import Progress
 
 FloatArray = npt.NDArray[np.float32]
@@ -35,7 +32,6 @@ FloatArray = npt.NDArray[np.float32]
 ORDINARY_SETS: Final = ("davidson", "cold_zh", "germeval2018_de")
 ORDINARY_TRAIN: Final = 6_000
 ORDINARY_TEST: Final = 600
-BATCH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,7 @@ class JointJob:
     progress: Progress
     plan: PairPlan = field(default_factory=lambda: PairPlan(500, 20261124))
     recipe: JointRecipe = field(default_factory=JointRecipe)
+    processes: int = 1  # that draw
 
 
 def run_joint(job: JointJob) -> dict[str, Any]:
@@ -122,26 +119,13 @@ def _ordinary(job: JointJob) -> dict[str, list[str]]:
 
 
 def _see(job: JointJob, pairs: Sequence[Pair]) -> dict[str, FloatArray]:
-    """Image features by `<icon>/<style>`."""
+    """Image features by `<icon>/<style>`, of the second tower too where the version has one."""
     wanted = {_key(pair): pair for pair in pairs}
-    tower = ImageTower.load(job.version)
-    drawn_by = digest_files([Path(render.__file__), Path(svg.__file__)])  # another renderer draws other pictures
-    key = _digest([*sorted(wanted), _file_digest(job.version / "image.bin"), drawn_by])
-    kept = job.work / f"pictures-{key}.npz"
-    if not kept.is_file():
-        job.work.mkdir(parents=True, exist_ok=True)
-        names, features = sorted(wanted), list[FloatArray]()
-        with job.progress.stage("see pictures", len(names)) as advance:
-            for at in range(0, len(names), BATCH):
-                some = [wanted[name] for name in names[at : at + BATCH]]
-                pixels = [_pixels(render_icon(pair.icon, style_of(pair))) for pair in some]
-                features.append(tower.features(np.stack(pixels)))
-                advance(len(some))
-        with kept.with_suffix(".part").open("wb") as file:
-            np.savez(file, names=np.array(names), features=np.concatenate(features))
-        kept.with_suffix(".part").replace(kept)
-    with np.load(kept, allow_pickle=False) as saved:
-        return dict(zip((str(name) for name in saved["names"]), saved["features"], strict=True))
+    names = sorted(wanted)
+    shown = [(wanted[name].icon, style_of(wanted[name])) for name in names]
+    graphs = [graph for graph in (image_tower.GRAPH, image_tower.DRAWINGS) if (job.version / graph).is_file()]
+    features = see(job.version, shown, job.work, progress=job.progress, processes=job.processes, graphs=graphs)
+    return dict(zip(names, features, strict=True))
 
 
 def _read(job: JointJob, texts: Sequence[str]) -> dict[str, FloatArray]:
@@ -157,17 +141,5 @@ def _read(job: JointJob, texts: Sequence[str]) -> dict[str, FloatArray]:
     return found
 
 
-def _pixels(jpeg: bytes) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(decode_image(jpeg), dtype=np.uint8).reshape(IMAGE_SIZE_PX, IMAGE_SIZE_PX, 3)
-
-
 def _key(pair: Pair) -> str:
     return f"{pair.icon.name}/{pair.style}"
-
-
-def _digest(parts: Sequence[str]) -> str:
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()

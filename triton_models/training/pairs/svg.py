@@ -19,9 +19,10 @@ Mask = npt.NDArray[np.bool_]
 Points = list[complex]
 
 VIEW: Final = 512.0
-"""Side of the view box of every icon of game-icons.net."""
+"""Side of the view box where a file names none."""
 CURVE_STEPS: Final = 10
 _PATH: Final = re.compile(r"<path\b[^>]*?\bd=\"([^\"]*)\"", re.DOTALL)
+_VIEW_BOX: Final = re.compile(r"<svg\b[^>]*?\bviewBox=\"([^\"]*)\"", re.DOTALL)
 _BACKGROUND: Final = re.compile(r"^\s*M0\s*0h512v512H0z\s*$", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"([MmLlHhVvCcSsQqTtAaZz])|([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
 _FLAGS: Final = re.compile(r"([01])\s*,?\s*([01])\s*,?\s*")
@@ -36,17 +37,35 @@ def icon_mask(text: str, side_px: int) -> Mask:
     paths = [path for path in _PATH.findall(text) if not _BACKGROUND.match(path)]
     if not paths:
         raise SvgError("no <path> to draw")
-    scale = side_px / VIEW
+    scale, corner = _frame(text, side_px)
     drawn = np.zeros((side_px, side_px), dtype=np.bool_)
     for path in paths:
         winding = np.zeros((side_px, side_px), dtype=np.int16)
         for points in outlines(path):
             if len(points) >= 3:
-                winding += _turn(points) * _filled([(p.real * scale, p.imag * scale) for p in points], side_px)
+                winding += _turn(points) * _filled([_at(p * scale + corner) for p in points], side_px)
         drawn |= winding != 0
     if not drawn.any():
         raise SvgError("its paths enclose nothing")
     return drawn
+
+
+def _frame(text: str, side_px: int) -> tuple[float, complex]:
+    """What a unit of the view box is in pixels, and where its origin comes to lie; its longer side fills the mask."""
+    found = _VIEW_BOX.search(text)
+    try:
+        left, top, wide, high = map(float, found[1].replace(",", " ").split()) if found else (0.0, 0.0, VIEW, VIEW)
+    except ValueError as exc:
+        raise SvgError(f"viewBox {found and found[1]!r} is not four numbers") from exc
+    if not (0 < wide < math.inf and 0 < high < math.inf):
+        raise SvgError("the view box is empty")
+    scale = side_px / max(wide, high)
+    margin = complex(side_px - wide * scale, side_px - high * scale) / 2
+    return scale, margin - complex(left, top) * scale
+
+
+def _at(point: complex) -> tuple[float, float]:
+    return point.real, point.imag
 
 
 def outlines(path: str) -> Iterator[Points]:
