@@ -99,3 +99,15 @@ def test_a_share_is_a_share() -> None:
     """More than all rows cannot be copied."""
     with pytest.raises(ValidationError, match="mixed_share"):
         Augment(mixed_share=1.5)
+
+
+def test_romanised_rows_are_respelled_once_and_copies_too() -> None:
+    """Rows of hi-Latn and fresh romanised copies get another spelling beside them; no respelled row is respelled."""
+    some = [*rows(locale="hi-Latn", text="main tumhare saath hoon phir bhi"), *rows(locale="hi", text="मैं तुम्हारे साथ हूँ")]
+    found = enlarge(some, Augment(**{**NOTHING.model_dump(), "romanised_share": 1.0, "respelled_share": 1.0}), seed=5)
+    names = [row.id.partition("~")[2] for row in found]
+    assert names.count("romanised") == 60
+    assert names.count("respelled") > 40
+    assert names.count("romanised~respelled") > 40
+    assert not any("respelled~respelled" in name for name in names)
+    assert {row.locale for row in found if "~" in row.id} == {"hi-Latn"}

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from triton_models.training.augment import roman_languages, roman_locale, romanise, scripts
+from triton_models.training.augment import respell, roman_languages, roman_locale, romanise, scripts
 
 #: Language, text, and some of the ways in which it may come out.
 TYPED = (
@@ -89,3 +89,19 @@ def test_the_locale_says_so() -> None:
     """A romanised text is of the same language in Latin script."""
     assert roman_locale("hi") == roman_locale("hi_IN") == "hi-Latn"
     assert {"hi", "ru", "uk", "el", "ar", "ja"} <= set(roman_languages())
+
+
+def test_another_person_spells_otherwise() -> None:
+    """Romanised Hindi comes back in many spellings, word for word, one habit a text, capitals kept."""
+    text = "Main tumhare saath hoon, accha phir bhi nahin"
+    spelled = {respell(text, "hi-Latn", rng=random.Random(seed)) for seed in range(60)}
+    assert len(spelled) > 25
+    assert all(len(one.split()) == len(text.split()) and one[0] == "M" for one in spelled)
+    assert {one.split()[5] for one in spelled} >= {"phir", "fir", "pheer"}
+    assert any("hoom," in one for one in spelled)
+
+
+@pytest.mark.parametrize("locale", ["hi", "en", "ru-Latn"])
+def test_only_what_has_no_spelling_is_respelled(locale: str) -> None:
+    """Languages with a spelling, and those that another table romanises, are left alone."""
+    assert all(respell("phir bhi", locale, rng=random.Random(seed)) == "phir bhi" for seed in range(20))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from triton_models.serving.undisguise import undisguise
-from triton_models.training.augment import disguise, frame, mix, roman_locale, romanise
+from triton_models.training.augment import disguise, frame, mix, respell, roman_locale, romanise
 from triton_models.training.datasets import Row
 from triton_models.training.datasets.mapping import MOSTLY
 from triton_models.training.recipe import Augment
@@ -33,6 +33,7 @@ def enlarge(rows: Sequence[Row], augment: Augment, seed: int) -> list[Row]:
     out.extend(_pieces(rows, augment.jailbreak_pieces, rng))
     out.extend(_ordinary_long(rows, augment.ordinary_long, rng))
     out.extend(_changed(rows, augment.romanised_share, f"{seed}:romanised", _romanised))
+    out.extend(_changed(tuple(out), augment.respelled_share, f"{seed}:respelled", _respelled))
     out.extend(_changed(rows, augment.mixed_share, f"{seed}:mixed", _mixed))
     out.extend(_changed(rows, augment.framed_share, f"{seed}:framed", _framed))
     return out
@@ -60,6 +61,10 @@ def _changed(rows: Sequence[Row], share: float, seed: str, change: Change) -> It
 
 def _romanised(row: Row, rng: random.Random) -> tuple[str, str, str]:
     return romanise(row.text, row.locale, rng=rng), "romanised", roman_locale(row.locale)
+
+
+def _respelled(row: Row, rng: random.Random) -> tuple[str, str, str]:
+    return respell(row.text, row.locale, rng=rng), "respelled", row.locale
 
 
 def _mixed(row: Row, rng: random.Random) -> tuple[str, str, str]:

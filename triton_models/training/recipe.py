@@ -33,6 +33,7 @@ class Augment(_Strict):
     ordinary_long: int = Field(default=400, ge=0)
     jailbreak_pieces: int = Field(default=2, ge=0)
     romanised_share: float = Field(default=0.0, ge=0, le=1)  # of rows in scripts that are also typed in Latin letters
+    respelled_share: float = Field(default=0.0, ge=0, le=1)  # of romanised Hindi, Urdu, Bengali: in another's spelling
     mixed_share: float = Field(default=0.0, ge=0, le=1)  # with emoji, another language's words, pinyin words
     framed_share: float = Field(default=0.0, ge=0, le=1)  # with a greeting before or a remark after
 

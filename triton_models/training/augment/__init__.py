@@ -14,7 +14,7 @@ from triton_models.training.augment.disguises import (
 )
 from triton_models.training.augment.mixing import MIXES, Mix, mix
 from triton_models.training.augment.paraphrase import frame
-from triton_models.training.augment.romanise import roman_languages, roman_locale, romanise
+from triton_models.training.augment.romanise import respell, roman_languages, roman_locale, romanise
 
 __all__ = [
     "DISGUISES",
@@ -28,6 +28,7 @@ __all__ = [
     "disguise",
     "frame",
     "mix",
+    "respell",
     "roman_languages",
     "roman_locale",
     "romanise",

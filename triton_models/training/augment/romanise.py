@@ -29,6 +29,12 @@ _FILLERS: Final = ("a", "e", "")
 """What stands for the short vowels that Arabic script leaves out; some write none (`m7md`)."""
 
 
+RESPELLED: Final = frozenset({"hi-Latn", "ur-Latn", "bn-Latn", "mr-Latn"})
+NASAL_M_SHARE: Final = 0.25
+"""Of texts whose nasal vowels end in an m: haim, nahim, where most write hain, nahin."""
+_FINAL_NASAL: Final = re.compile(r"(?<=[aeiou])n\b")
+
+
 def romanise(text: str, locale: str, *, rng: random.Random) -> str:
     """`text` in Latin letters, or just as it came where its language has no table or it has no letter of the script."""
     language = locale.replace("_", "-").partition("-")[0].lower()
@@ -36,6 +42,14 @@ def romanise(text: str, locale: str, *, rng: random.Random) -> str:
     if known is None or not known[0].search(text):
         return text
     return known[1](unicodedata.normalize("NFC", text), rng)
+
+
+def respell(text: str, locale: str, *, rng: random.Random) -> str:
+    """A text in romanised Hindi, Urdu or Bengali as another person would spell it; any other just as it came."""
+    if locale not in RESPELLED:
+        return text
+    said = _write_roman_hindi(text, rng)
+    return _FINAL_NASAL.sub("m", said) if rng.random() < NASAL_M_SHARE else said
 
 
 def roman_locale(locale: str) -> str:
@@ -115,6 +129,8 @@ def _arabic_word(word: str, letters: Habit, filler: str) -> str:
 
 
 _write_greek = _letters(scripts.GREEK)
+
+_write_roman_hindi = _letters(scripts.ROMAN_HINDI)
 
 _DEVANAGARI: Final = re.compile("[\u0904-\u0939\u0950]")
 _CYRILLIC: Final = re.compile("[\u0400-\u04ff]")

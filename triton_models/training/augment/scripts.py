@@ -55,6 +55,12 @@ DEVANAGARI_VOWELS: Final[Spellings] = _table(
     "अ:a आ:aa|a इ:i ई:ee|i उ:u ऊ:oo|u ऋ:ri ए:e ऐ:ai ओ:o औ:au ऑ:o ऍ:e ऎ:e ऒ:o ॐ:om ा:aa|a ि:i ी:ee|i ु:u ू:oo|u ृ:ri "
     "े:e ै:ai ो:o ौ:au ॉ:o ॅ:e ॆ:e ॊ:o"
 )
+ROMAN_HINDI: Final[Spellings] = _table(
+    "aa:aa|a ee:ee|i|ii ii:ii|ee|i oo:oo|u|uu uu:uu|oo|u ai:ai|e|ae au:au|o|ou a:a|aa e:e|ey i:i|ee|y o:o|oo u:u|oo|uu "
+    "v:v|w w:w|v sh:sh|s ph:ph|f f:f|ph z:z|j q:q|k kh:kh|k gh:gh|g bh:bh|b dh:dh|d th:th|t jh:jh|j chh:chh|ch ch:ch|c "
+    "cch:cch|ch|c tt:tt|t kk:kk|k ss:ss|s ll:ll|l"
+)
+"""Hindi, Urdu and Bengali as typed with Latin letters, typed otherwise: no school teaches how, so everybody differs."""
 DEVANAGARI_WORDS: Final[Spellings] = _table(
     "है:hai|h|he हैं:hain|hai|h में:mein|me|m नहीं:nahi|nhi|nahin क्या:kya|kia क्यों:kyun|kyu|kyo और:aur|or "
     "यह:yeh|ye|yah ये:ye|yeh वह:woh|wo|vo वो:wo|vo हूँ:hu|hoon|hun हूं:hu|hoon|hun मैं:main|mai|me तुम:tum|tm "
