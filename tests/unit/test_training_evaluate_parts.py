@@ -15,7 +15,7 @@ from triton_models.contract import LABELS
 from triton_models.serving.fuse import Fuser, Stacker
 from triton_models.training.datasets import Row
 from triton_models.training.evaluate_against import CardError, compare_figures, read_card_of
-from triton_models.training.evaluate_calibration import reliability, without_bins
+from triton_models.training.evaluate_calibration import learned_shares, reliability, without_bins
 from triton_models.training.evaluate_goals import goal_rows
 from triton_models.training.evaluate_identity import Swap, flips, frame_of, gaps, swap_pairs
 from triton_models.training.evaluate_intervals import group_interval, interval
@@ -52,6 +52,34 @@ def test_reliability_points_are_those_of_the_error() -> None:
     assert sum(point["rows"] for point in found["bins"]) == 500
     assert found["ece"] == pytest.approx(calibration_error(truth, probability), abs=1e-4)
     assert found["bins"][7]["promised"] > found["bins"][7]["happened"]  # happened is about the square of promised
+
+
+def test_another_share_of_harm_is_told_apart_from_bad_probabilities() -> None:
+    """Honest probabilities, and half the harmless rows gone: ECE rises, at the learned share it does not."""
+    rng = np.random.default_rng(2)
+    probability = rng.random(4000)
+    truth = rng.random(4000) < probability
+    left = truth | (rng.random(4000) < 0.5)
+    whole = reliability(truth, probability, learned=float(truth.mean()))
+    found = reliability(truth[left], probability[left], learned=float(truth.mean()))
+    assert whole is not None
+    assert found is not None
+    assert whole["ece_at_learned_share"] == pytest.approx(whole["ece"], abs=1e-4)
+    assert found["ece"] > 0.07
+    assert found["ece_at_learned_share"] < 0.03
+    assert found["learned_share"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_learned_shares_are_of_certain_rows_that_were_learned_from() -> None:
+    """Test rows and unsure labels do not count, and a category without both kinds has no share."""
+    rows = [
+        Row("a", "t", "en", "s", "train", {"hate": 1, "drugs": 1}),
+        Row("b", "t", "en", "s", "dev", {"hate": 0}),
+        Row("c", "t", "en", "s", "train", {"hate": 0}),
+        Row("d", "t", "en", "s", "train", {"hate": 0.4}),
+        Row("e", "t", "en", "s", "test", {"hate": 1, "drugs": 0}),
+    ]
+    assert learned_shares(rows) == {"hate": pytest.approx(1 / 3)}
 
 
 def test_too_few_rows_have_no_reliability() -> None:

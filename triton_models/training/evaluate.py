@@ -16,6 +16,7 @@ from policies.engine.taxonomy import CATEGORIES
 from triton_models.serving.fuse import Fuser
 from triton_models.training.bias import bias_table, false_positive_gaps, measure_bias, measure_swaps
 from triton_models.training.datasets import Row
+from triton_models.training.evaluate_calibration import learned_shares
 from triton_models.training.evaluate_novelty import novelty_table
 from triton_models.training.evaluate_rows import members_on_cases, row_sections, rows_of_posts
 from triton_models.training.evaluate_severity import severity_table
@@ -57,7 +58,7 @@ def evaluate_release(
         report[name] = judge_cases(cases, said)
         added[name] = members_on_cases(_hateful(cases), fuser, said)
     with progress.stage("measure held-out rows", 1) as advance:
-        report |= row_sections(test, fuser, views, functional=_by_locale(report))
+        report |= row_sections(test, fuser, views, functional=_by_locale(report), shares=learned_shares(rows))
         report["members"] |= {name: found for name, found in added.items() if found is not None}
         report["attacks"] = attacks(test, views["fused"])
         report["severity"] = severity_table([{} for _ in test], views["fused"])
@@ -74,7 +75,7 @@ def evaluate_posts(
     with progress.stage("judge posts", len(rows)) as advance:
         views = _views(members, fuser, [row.text for row in rows], advance)
     report = {"threshold": THRESHOLD, "held_out": {name: by_category(rows, views)}}
-    report |= row_sections(rows, fuser, views, functional={})
+    report |= row_sections(rows, fuser, views, functional={}, shares={})
     report["severity"] = severity_table([post.severity for post in posts], views["fused"])
     report["novelty"] = novelty_table(rows, members.embed([row.text for row in rows]))
     return report

@@ -2,11 +2,15 @@
 
 ECE = sum over bins of (rows in the bin / rows) * |mean probability - share that is harmful|, over 15 bins of equal mass
 (Nguyen and O'Connor 2015; Nixon et al. 2019 on why not equal width). Fits nothing: calibrating is `calibrate.py`'s.
+
+A probability presumes how common harm is. Where held-out rows happen to hold more or less of it than the rows that were
+learned from, ECE says that first of all. `ece_at_learned_share` weighs harmful and harmless rows so that their share is
+the learned one (label shift: Saerens et al. 2002), and is what is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,17 +23,23 @@ from triton_models.training.report import FEWEST, Scores, Truth, certain
 BINS: Final = 15
 
 
-def reliability(truth: Truth, probability: Scores, *, bins: int = BINS) -> dict[str, Any] | None:
-    """ECE with its bins (`promised`: mean probability, `happened`: harmful share); None with too few of either side."""
+def reliability(
+    truth: Truth, probability: Scores, *, bins: int = BINS, learned: float | None = None
+) -> dict[str, Any] | None:
+    """ECE with its bins (`promised`: mean probability, `happened`: harmful share); None with too few of either side.
+
+    `learned`: the harmful share of the rows that the probabilities were fitted on, for `ece_at_learned_share`.
+    """
     judged = ~np.isnan(probability)
     truth, probability = truth[judged], probability[judged]
     positives = int(truth.sum())
     if positives < FEWEST or len(truth) - positives < FEWEST:
         return None
     order = np.argsort(probability, kind="stable")
-    points = [_point(truth[part], probability[part]) for part in np.array_split(order, min(bins, len(order)))]
+    parts = np.array_split(order, min(bins, len(order)))
+    points = [_point(truth[part], probability[part]) for part in parts]
     gap = sum(point["rows"] * abs(point["promised"] - point["happened"]) for point in points) / len(truth)
-    return {
+    found: dict[str, Any] = {
         "rows": len(truth),
         "positives": positives,
         "ece": round(float(gap), 4),
@@ -37,16 +47,41 @@ def reliability(truth: Truth, probability: Scores, *, bins: int = BINS) -> dict[
         "harmful_share": round(positives / len(truth), 4),
         "bins": [{name: round(value, 5) for name, value in point.items()} for point in points],
     }
+    if learned is not None:
+        own = positives / len(truth)
+        weight = np.where(truth, learned / own, (1 - learned) / (1 - own))
+        gaps = [abs(float((weight[part] * (probability[part] - truth[part])).sum())) for part in parts]
+        found["learned_share"] = round(learned, 4)
+        found["ece_at_learned_share"] = round(sum(gaps) / float(weight.sum()), 4)
+    return found
 
 
-def calibration_table(rows: Sequence[Row], fused: npt.NDArray[np.float32]) -> dict[str, Any]:
-    """Category -> `overall` and `locales`, over the rows whose label is certain. `fused`: `[N, C]` probabilities."""
+def learned_shares(rows: Sequence[Row]) -> dict[str, float]:
+    """Category -> the harmful share of the rows of train and dev whose label is certain; none without both kinds."""
+    known = [row for row in rows if row.split != "test"]
+    shares = {}
+    for category in CATEGORIES:
+        target = np.array([certain(row, category) for row in known])
+        share = float((target[~np.isnan(target)] > 0.5).mean()) if not np.isnan(target).all() else 0.0
+        if 0 < share < 1:
+            shares[str(category)] = share
+    return shares
+
+
+def calibration_table(
+    rows: Sequence[Row], fused: npt.NDArray[np.float32], shares: Mapping[str, float]
+) -> dict[str, Any]:
+    """Category -> `overall` and `locales`, over the rows whose label is certain. `fused`: `[N, C]` probabilities.
+
+    `shares` are `learned_shares`, where they are known.
+    """
     locales = np.array([row.locale for row in rows])
     table: dict[str, Any] = {}
     for column, category in enumerate(CATEGORIES):
         target = np.array([certain(row, category) for row in rows])
         asked = ~np.isnan(target)
-        overall = reliability(target[asked] > 0.5, fused[asked, column].astype(np.float64))
+        said = fused[asked, column].astype(np.float64)
+        overall = reliability(target[asked] > 0.5, said, learned=shares.get(str(category)))
         if overall is None:
             continue
         found = {}

@@ -28,12 +28,20 @@ WHY_MISSING: Final[Mapping[str, str]] = {
 
 
 def row_sections(
-    rows: Sequence[Row], fuser: Fuser, views: Views, *, functional: Mapping[str, Mapping[str, Any]]
+    rows: Sequence[Row],
+    fuser: Fuser,
+    views: Views,
+    *,
+    functional: Mapping[str, Mapping[str, Any]],
+    shares: Mapping[str, float],
 ) -> dict[str, Any]:
-    """`calibration`, `locales` and `members` over `rows`; `functional`: locale -> fused figures of a functional set."""
+    """`calibration`, `locales` and `members` over `rows`; `functional`: locale -> fused figures of a functional set.
+
+    `shares`: how common harm was among what the release learned from, where that is known.
+    """
     opinions = opinions_of(views)
     return {
-        "calibration": calibration_table(rows, views["fused"]),
+        "calibration": calibration_table(rows, views["fused"], shares),
         "locales": locale_table(rows, views["fused"], functional),
         "members": {"held_out": member_table(rows, fuser, opinions), "skipped": skipped(opinions)},
     }

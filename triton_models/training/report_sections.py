@@ -106,10 +106,7 @@ def calibration(report: Report) -> str:
     """A reliability plot a category, and ECE by locale."""
     part = report.get("calibration", {})
     plots = "".join(
-        reliability_plot(
-            one["overall"]["bins"], name, f"ECE {one['overall']['ece']:.3f} over {one['overall']['rows']:,} rows"
-        )
-        for name, one in part.items()
+        reliability_plot(one["overall"]["bins"], name, _calibrated(one["overall"])) for name, one in part.items()
     )
     rows = [
         [esc(name), esc(locale), *(number(found[key]) for key in ("rows", "harmful_share", "mean_probability", "ece"))]
@@ -118,6 +115,15 @@ def calibration(report: Report) -> str:
     ]
     heads = ("category", "locale", "rows", "harmful share", "mean probability", "ECE")
     return plots + (table(heads, rows, text=2) if rows else "")
+
+
+def _calibrated(found: Mapping[str, Any]) -> str:
+    """`ECE .063 over 925 rows, 37 % of them harmful; .019 at the 21 % that it learned from`."""
+    said = f"ECE {found['ece']:.3f} over {found['rows']:,} rows"
+    if "ece_at_learned_share" not in found:
+        return said
+    share, learned = f"{found['harmful_share']:.0%}", f"{found['learned_share']:.0%}"
+    return f"{said}, {share} harmful; {found['ece_at_learned_share']:.3f} at the {learned} that it learned from"
 
 
 def identity(report: Report) -> str:
