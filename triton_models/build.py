@@ -6,6 +6,7 @@ Where it is put, under which number and whether it is needed at all is `assemble
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import yaml
 
 from triton_models.deltas import DRAWINGS_FILE, read_quality, with_deltas
-from triton_models.fill import FillPlan, fill
+from triton_models.fill import FillError, FillPlan, fill
 from triton_models.parts import IMAGE_TOWER, NSFW, OCR_DETECTOR, OCR_READER, PARTS, TEXT_TOWER, E5Model, read_e5
 from triton_models.parts.lite0 import read_lite0
 from triton_models.parts.tokenizer import build_tokenizer
@@ -63,15 +64,32 @@ def build_version(inputs: BuildInputs, target: Path, step: Callable[[str], None]
     _build_image_towers(inputs, target)
     for part, file in ((NSFW, nsfw.GRAPH), (OCR_DETECTOR, ocr.DETECTOR), (OCR_READER, ocr.RECOGNISER)):
         shutil.copyfile(inputs.parts[part.name], target / file)
+    left_out = _other_towers(inputs.release)
     for file in SHIPPED:
-        if (inputs.release / file).is_file():
+        if file in left_out:
+            step(f"leaving out {file}: {left_out[file]}")
+        elif (inputs.release / file).is_file():
             shutil.copyfile(inputs.release / file, target / file)
     step("encoding the prompts")
     prompts = read_prompts(inputs.prompts)
     _build_prompts(prompts, target)
     for path in inputs.code:
         shutil.copyfile(path, target / path.name)
-    return _card(inputs, release, prompts, target)
+    return _card(inputs, release, prompts, target) | ({"left_out": left_out} if left_out else {})
+
+
+def _other_towers(release: Path) -> dict[str, str]:
+    """The joint head, and why it cannot be served, where it was taught on other image towers than the release's."""
+    if not (release / joint_fusion.FILE).is_file():
+        return {}
+    try:
+        taught = joint_fusion.JointHead.load(release).image_inputs // image_tower.FEATURES
+    except (KeyError, ValueError, zipfile.BadZipFile) as exc:
+        raise FillError(f"{release / joint_fusion.FILE} is no joint head: {exc}") from exc
+    own = 2 if (release / DRAWINGS_FILE).is_file() else 1
+    if taught == own:
+        return {}
+    return {joint_fusion.FILE: f"taught on {taught} image towers, the release has {own}; hint: weir model joint"}
 
 
 def _build_text_tower(inputs: BuildInputs, text: E5Model, target: Path) -> None:

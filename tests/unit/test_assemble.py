@@ -17,6 +17,7 @@ from triton_models.assemble import AssembleError, AssembleOptions, assemble, ass
 from triton_models.parts import IMAGE_TOWER, PARTS, TEXT_TOWER, Fetched, read_e5
 from triton_models.prompts import PromptFileError, read_prompts
 from triton_models.serving.heads import PromptBank
+from triton_models.serving.joint_fusion import JointHead
 from triton_models.serving.members import TEXT_PROMPTS, load_members
 from triton_models.training.align import align
 from triton_models.training.export import build_image_tower, export_graphs
@@ -245,3 +246,34 @@ def test_a_second_tower_is_built_where_the_release_has_one(tmp_path: Path, optio
     wanted = build_image_tower(changed.__getitem__, tmp_path).features(pixels)
     assert np.allclose(second, wanted, rtol=1e-3, atol=1e-4)
     assert not np.allclose(first, second, rtol=0.1)
+
+
+def test_a_joint_head_of_other_towers_is_left_out(tmp_path: Path, options: AssembleOptions) -> None:
+    """Between training a second tower and a head for it the release can be served, and says what is missing."""
+    release, heard = tmp_path / "releases" / "reference", list[str]()
+    save_head(release, image_inputs=2560)
+    done = assemble_release(tmp_path / "home", _with(options, step=heard.append))
+    assert not (done.version_dir / "joint.npz").exists()
+    assert "taught on 2 image towers, the release has 1" in done.card["left_out"]["joint.npz"]
+    assert any("leaving out joint.npz" in line for line in heard)
+    save_head(release, image_inputs=1280)
+    again = assemble_release(tmp_path / "home", options)
+    assert (again.version_dir / "joint.npz").is_file()
+    assert "left_out" not in again.card
+
+
+def test_a_broken_joint_head_is_named(tmp_path: Path, options: AssembleOptions) -> None:
+    """Bytes that are no joint head stop the building with the file's name."""
+    (tmp_path / "releases" / "reference" / "joint.npz").write_bytes(b"no")
+    with pytest.raises(AssembleError, match=r"joint\.npz is no joint head"):
+        assemble_release(tmp_path / "home", options)
+
+
+def save_head(release: Path, *, image_inputs: int) -> None:
+    """A joint head of that many image features, with nothing in it."""
+    shapes = {"image_w": (image_inputs, 2), "text_w": (384, 2), "mix_w": (8, 3), "out_w": (3, 1)}
+    sizes = {"image_mean": image_inputs, "image_scale": image_inputs, "image_b": 2, "text_mean": 384, "text_b": 2}
+    sizes |= {"mix_b": 3, "out_b": 1}
+    arrays: dict[str, Any] = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    arrays |= {name: np.ones(size, np.float32) for name, size in sizes.items()}
+    JointHead(categories=("hate",), **arrays).save(release)
