@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from triton_models.build import write_text_tables
-from triton_models.deltas import ALIGNED, tuned
+from triton_models.deltas import ALIGNED, DRAWINGS_FILE, tuned
 from triton_models.fill import FillPlan, fill
 from triton_models.parts import E5Model
 from triton_models.serving.image_tower import ImageTower
@@ -38,6 +38,8 @@ def export_release(text: E5Model, image: Mapping[str, Any], release: Path) -> fl
     `weir model align` trained stays; then the accuracy is that of classes named, none of them held out.
     """
     export_graphs(text, release / "graphs")
+    if (release / DRAWINGS_FILE).is_file():
+        export_image_graph(release / "graphs", name="drawings")
     if (release / ALIGNED).is_file():
         return classes_named(image["classifier.weight"], Alignment.load(release))
     with tempfile.TemporaryDirectory() as folder:
