@@ -155,6 +155,15 @@ _CARDS: Final = (
         shipped=True,
     ),
     SetCard(
+        "pointing",
+        "pairs",
+        "sentences of our generated pairs: those that harm only beside some picture, harmful ones, neutral ones",
+        "Apache-2.0",
+        "the authors of Weir",
+        "train",
+        shipped=True,
+    ),
+    SetCard(
         "hatecheck",
         "text/hatecheck",
         "functional tests of hate detection, 29 functionalities",

@@ -148,7 +148,7 @@ def harm_labels(category: Category, *, harmful: bool) -> dict[Category, float]:
         calm: dict[Category, float] = {"hate": 0.0, "harassment": RARELY, **SOBER}
         return {**calm, category: 0.0}
     said: dict[Category, float] = {category: 1.0, "prompt_attack": float(category == "prompt_attack")}
-    if category not in ("violence", "harassment"):
+    if category not in ("violence", "harassment", "hate"):
         said["hate"] = 0.0
     if category == "harassment":
         said["hate"] = RARELY

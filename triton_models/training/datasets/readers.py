@@ -21,6 +21,8 @@ from triton_models.training.datasets.contrast import read_contrast
 from triton_models.training.datasets.raw import Part, RawRow
 from triton_models.training.datasets.rows import DataError, Split
 
+SPLITS: Final[tuple[Split, ...]] = ("train", "dev", "test")
+
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """The records of a CSV file that has at least `columns`; DataError says what is missing."""
@@ -158,6 +160,28 @@ def read_harms(folder: Path) -> Iterator[RawRow]:
                     yield RawRow(f"{locale}-{category}-{place}", line, locale, labels, family=f"{category}-{place}")
 
 
+def read_pointing(_folder: Path) -> Iterator[RawRow]:
+    """The sentences of generated pairs as texts without a picture, in the splits and languages that pairs have.
+
+    One that points at a picture is harmless alone: what harms is the two together, and that is the joint head's to say.
+    """
+    from triton_models.training.pairs.phrases import Kind, load_phrases  # it knows splits from this package
+
+    phrases = load_phrases()
+    kinds: tuple[tuple[Kind, bool], ...] = (("joint", False), ("explicit", True))
+    for split in SPLITS:
+        for language in phrases.languages_of(split):
+            for name, family in phrases.families.items():
+                for kind, harmful in kinds:
+                    labels = mapping.harm_labels(family.category, harmful=harmful)
+                    lines = phrases.lines(name, kind, split, language)
+                    for number, line in enumerate(lines):
+                        yield RawRow(f"{split}-{language}-{name}-{kind}-{number}", line, language, labels, split)
+            calm = mapping.written_labels("ordinary", harmful=False)
+            for number, line in enumerate(phrases.lines(None, "neutral", split, language)):
+                yield RawRow(f"{split}-{language}-neutral-{number}", line, language, calm, split)
+
+
 READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
     "davidson": read_davidson,
     "edos": read_edos,
@@ -170,6 +194,7 @@ READERS: Final[Mapping[str, Callable[[Path], Iterator[RawRow]]]] = {
     "contrast": read_contrast,
     "everyday": read_everyday,
     "harms": read_harms,
+    "pointing": read_pointing,
 }
 
 

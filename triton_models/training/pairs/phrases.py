@@ -97,6 +97,11 @@ class Phrases(_Strict):
             return ()
         return (self.more_neutral if family is None else self.families[family].more).get(language, ())
 
+    def lines(self, family: str | None, kind: Kind, split: Split, language: str) -> list[str]:
+        """Every sentence of a kind that a split may use in a language, further ones too."""
+        own = [self.text(family, kind, number, language) for number in self.usable(family, kind, split)]
+        return own + list(self.further(family, kind, split, language))
+
     def held_out(self) -> Iterator[str]:
         """Every sentence of dev and test, in all languages."""
         kinds: tuple[tuple[str | None, Kind], ...] = ((None, "neutral"),)
