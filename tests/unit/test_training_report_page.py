@@ -18,6 +18,7 @@ from triton_models.training.evaluate_goals import goal_rows
 from triton_models.training.progress import Silent
 from triton_models.training.report_html import number, reliability_plot, table, verdict
 from triton_models.training.report_page import render_page, write_report
+from triton_models.training.report_sections import against
 
 VOID = {"meta", "br", "rect", "line", "circle", "polyline"}
 
@@ -121,3 +122,10 @@ def test_a_table_needs_a_cell_for_each_column() -> None:
     """A row that is too short is a mistake of ours, not a table with a hole."""
     with pytest.raises(ValueError, match="zip"):
         table(("a", "b"), [["only one"]])
+
+
+def test_a_release_without_figures_is_not_called_equal() -> None:
+    """Nothing to compare is said in words, not as three zeros."""
+    page = against({"against": {"release": "older-1", "better": 0, "worse": 0, "same": 0, "figures": []}})
+    assert "older-1 has no figures on its card" in page
+    assert "0 figures better" not in page

@@ -175,6 +175,11 @@ def against(report: Report) -> str:
     part = report.get("against")
     if not part:
         return ""
+    if not part["better"] + part["worse"] + part["same"]:
+        return (
+            f"<p>{esc(part['release'])} has no figures on its card: it was assembled before it was measured. "
+            "Name its release folder instead.</p>"
+        )
     said = f"{part['better']} figures better, {part['worse']} worse, {part['same']} the same as {part['release']}."
     worst = [row for row in part["figures"] if row["gain"] < 0][:12]
     best = [row for row in reversed(part["figures"]) if row["gain"] > 0][:12]
