@@ -124,6 +124,15 @@ def test_a_killed_run_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert torch.equal(left, right)
 
 
+def test_other_kinds_are_another_run(tmp_path: Path) -> None:
+    """A finished run's checkpoint does not stand for a run with another table of concepts."""
+    data, first, second = some_data(), a_net(), a_net()
+    tune_drawings(first, data, RECIPE, work=tmp_path, progress=Silent())
+    tune_drawings(second, replace(data, kinds=data.kinds[:, ::-1].copy()), RECIPE, work=tmp_path, progress=Silent())
+    assert len(list(tmp_path.glob("drawings-*.pt"))) == 2
+    assert not torch.equal(first.kinds.weight, second.kinds.weight)
+
+
 def test_states_are_mirrored_and_cut_at_random() -> None:
     """Some of many are mirrored, some have a square of nothing, some are as they were; none gains a value."""
     plain = np.tile(np.arange(1.0, 82.0, dtype=np.float32).reshape(1, 1, 9, 9), (60, 1, 1, 1))

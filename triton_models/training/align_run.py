@@ -28,7 +28,7 @@ from triton_models.training.pairs import Style, all_icons, find_icons
 from triton_models.training.pairs.icons import Icon
 from triton_models.training.picture_calibrate import open_eyes
 from triton_models.training.progress import Progress
-from triton_models.training.retrieval import by_language
+from triton_models.training.retrieval import by_language, rows_of
 
 Array = npt.NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -76,7 +76,7 @@ def run_align(job: AlignJob) -> dict[str, Any]:
     weight, bias = served.classifier, served.classifier_bias
     ridge = solve(unit(weight - weight.mean(axis=0)), classes, RIDGE)
     views = {split: _see(job, [icon for icon in icons if icon.split == split], split) for split in SPLITS}
-    told = [{language: row_of[name] for language, name in icon.captions.items()} for icon in views["train"].icons]
+    told = rows_of((icon.captions for icon in views["train"].icons), row_of)
     net = AlignNet(ridge)
     data = AlignData(views["train"].features, views["train"].picture, told, vectors, weight, classes)
     losses = tune(net, data, job.recipe, work=job.work, progress=job.progress)
@@ -143,7 +143,7 @@ class _Judge:
     def _retrieval(self, split: str, weights: Weights, languages: Sequence[str]) -> dict[str, dict[str, float]]:
         views = self._views[split]
         rows = np.unique(views.picture, return_index=True)[1]  # one view of each
-        told = [{one: self._row_of[name] for one, name in icon.captions.items()} for icon in views.icons]
+        told = rows_of((icon.captions for icon in views.icons), self._row_of)
         seen = self._joint(views.features[rows], weights)
         return by_language(seen, told, self._vectors, languages=languages)
 

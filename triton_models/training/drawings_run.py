@@ -30,7 +30,7 @@ from triton_models.training.pairs import Style, all_icons, find_icons
 from triton_models.training.pairs.icon_sets import unpack_icons
 from triton_models.training.pairs.icons import Icon
 from triton_models.training.progress import Progress
-from triton_models.training.retrieval import by_language
+from triton_models.training.retrieval import by_language, rows_of
 
 Array = npt.NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -123,7 +123,7 @@ def _table(views: _Views, kinds: Mapping[str, set[str]], concepts: Sequence[str]
 
 
 def _told(views: _Views, row_of: Mapping[str, int]) -> list[dict[str, int]]:
-    return [{language: row_of[name] for language, name in icon.captions.items()} for icon in views.icons]
+    return rows_of((icon.captions for icon in views.icons), row_of)
 
 
 def _see(job: DrawingsJob, icons: Sequence[Icon], split: str, kinds: Mapping[str, set[str]]) -> _Views:

@@ -5,7 +5,7 @@ Numbers only: vectors of the joint space in, shares out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -33,6 +33,11 @@ def retrieval(pictures: Array, captions: Array, own: Sequence[int]) -> dict[str,
         for rank in RANKS:
             found[f"{name}_at_{rank}"] = round(float((ranks < rank).mean()), 4) if len(ranks) else float("nan")
     return found
+
+
+def rows_of(captions: Iterable[Mapping[str, str]], row_of: Mapping[str, int]) -> list[dict[str, int]]:
+    """Each picture's captions by language as rows of the vectors, as `by_language` and training take them."""
+    return [{language: row_of[caption] for language, caption in known.items()} for known in captions]
 
 
 def by_language(
