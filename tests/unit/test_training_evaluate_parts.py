@@ -54,6 +54,21 @@ def test_reliability_points_are_those_of_the_error() -> None:
     assert found["bins"][7]["promised"] > found["bins"][7]["happened"]  # happened is about the square of promised
 
 
+def test_true_probabilities_have_the_error_that_chance_gives_and_false_ones_more() -> None:
+    """Outcomes drawn from the probabilities: ECE near `ece_by_chance`, which fewer rows raise; squared: far above."""
+    rng = np.random.default_rng(3)
+    probability = rng.random(6000)
+    true = [reliability(rng.random(rows) < probability[:rows], probability[:rows]) for rows in (600, 6000)]
+    false = reliability(rng.random(6000) < probability**2, probability)
+    assert true[0] is not None
+    assert true[1] is not None
+    assert false is not None
+    for found in true:
+        assert found["ece"] == pytest.approx(found["ece_by_chance"], rel=0.6)
+    assert true[0]["ece_by_chance"] > 2 * true[1]["ece_by_chance"]
+    assert false["ece"] > 5 * false["ece_by_chance"]
+
+
 def test_another_share_of_harm_is_told_apart_from_bad_probabilities() -> None:
     """Honest probabilities, and half the harmless rows gone: ECE rises, at the learned share it does not."""
     rng = np.random.default_rng(2)

@@ -6,6 +6,9 @@ ECE = sum over bins of (rows in the bin / rows) * |mean probability - share that
 A probability presumes how common harm is. Where held-out rows happen to hold more or less of it than the rows that were
 learned from, ECE says that first of all. `ece_at_learned_share` weighs harmful and harmless rows so that their share is
 the learned one (label shift: Saerens et al. 2002), and is what is left.
+
+ECE of few rows is never 0: a bin's harmful share is a draw. `ece_by_chance` is its mean over outcomes drawn from the
+probabilities themselves, as a judge would get whose every word is true (Bröcker and Smith 2007: consistency bars).
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from triton_models.training.datasets import Row
 from triton_models.training.report import FEWEST, Scores, Truth, certain
 
 BINS: Final = 15
+DRAWS: Final = 200
+"""Outcomes drawn for `ece_by_chance`."""
 
 
 def reliability(
@@ -38,11 +43,11 @@ def reliability(
     order = np.argsort(probability, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
     points = [_point(truth[part], probability[part]) for part in parts]
-    gap = sum(point["rows"] * abs(point["promised"] - point["happened"]) for point in points) / len(truth)
     found: dict[str, Any] = {
         "rows": len(truth),
         "positives": positives,
-        "ece": round(float(gap), 4),
+        "ece": round(float(_gap(truth[None], probability, parts)[0]), 4),
+        "ece_by_chance": round(_by_chance(probability, parts), 4),
         "mean_probability": round(float(probability.mean()), 4),
         "harmful_share": round(positives / len(truth), 4),
         "bins": [{name: round(value, 5) for name, value in point.items()} for point in points],
@@ -99,6 +104,21 @@ def without_bins(table: Any) -> Any:
     if not isinstance(table, dict):
         return table
     return {name: without_bins(value) for name, value in table.items() if name != "bins"}
+
+
+def _gap(outcomes: npt.NDArray[np.bool_], probability: Scores, parts: Sequence[npt.NDArray[np.intp]]) -> Scores:
+    """`[D]` ECE of each row of `outcomes` `[D, N]`."""
+    gaps = [np.abs((outcomes[:, part] - probability[part]).sum(axis=1)) for part in parts]
+    found: Scores = np.sum(gaps, axis=0) / len(probability)
+    return found
+
+
+def _by_chance(probability: Scores, parts: Sequence[npt.NDArray[np.intp]]) -> float:
+    """Mean ECE over DRAWS outcomes that the probabilities themselves give."""
+    rng = np.random.default_rng(0)
+    return float(
+        np.mean([_gap(rng.random((1, len(probability))) < probability, probability, parts) for _ in range(DRAWS)])
+    )
 
 
 def _point(truth: Truth, probability: Scores) -> dict[str, float]:

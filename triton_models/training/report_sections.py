@@ -118,8 +118,9 @@ def calibration(report: Report) -> str:
 
 
 def _calibrated(found: Mapping[str, Any]) -> str:
-    """`ECE .063 over 925 rows, 37 % of them harmful; .019 at the 21 % that it learned from`."""
-    said = f"ECE {found['ece']:.3f} over {found['rows']:,} rows"
+    """`ECE .063 (.021 by chance) over 925 rows, 37 % of them harmful; .019 at the 21 % that it learned from`."""
+    chance = f" ({found['ece_by_chance']:.3f} by chance)" if "ece_by_chance" in found else ""
+    said = f"ECE {found['ece']:.3f}{chance} over {found['rows']:,} rows"
     if "ece_at_learned_share" not in found:
         return said
     share, learned = f"{found['harmful_share']:.0%}", f"{found['learned_share']:.0%}"
