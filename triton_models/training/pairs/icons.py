@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -38,6 +38,16 @@ class Concept(BaseModel):
     emoji: tuple[str, ...]
 
 
+class Learned(BaseModel):
+    """Further pictures of a concept, to learn from only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    icons: tuple[str, ...] = ()
+    emoji: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Icon:
     """One picture file."""
@@ -57,10 +67,7 @@ def find_icons(data: Path) -> dict[str, list[Icon]]:
 
     A picture that stands in several concepts has the same split in all of them.
     """
-    text = (resources.files("triton_models.training.pairs") / "concepts.yaml").read_text(encoding="utf-8")
-    # Every scalar as text: `2694` and `1f4e1` are code points, not numbers.
-    raw = yaml.load(text, Loader=yaml.BaseLoader)["concepts"]  # noqa: S506 - the base loader makes strings only
-    concepts = {name: Concept.model_validate(one) for name, one in raw.items()}
+    concepts = load_concepts()
     drawn, coloured = _files(data)
     names = names_by_language(data / NAMES)
     found: dict[str, list[Icon]] = {}
@@ -70,6 +77,44 @@ def find_icons(data: Path) -> dict[str, list[Icon]]:
         if not {"train", "dev", "test"} <= {icon.split for icon in icons}:
             raise PairDataError(f"concept {name}: {len(icons)} pictures in {data} do not fill train, dev and test")
         found[name] = icons
+    return found
+
+
+def learned_icons(data: Path, sets: Sequence[Icon]) -> dict[str, list[Icon]]:
+    """The same with further pictures of the training split: of the data folder, and of icon sets.
+
+    What is measured on (dev and test) is what `find_icons` finds. PairDataError as there.
+    """
+    found, learned, concepts = find_icons(data), load_learned(), load_concepts()
+    drawn, coloured = _files(data)
+    names, of_sets = names_by_language(data / NAMES), dict[str, list[Icon]]()
+    for icon in sets:
+        of_sets.setdefault(icon.path.stem, []).append(icon)
+    for name, more in learned.items():
+        concept = concepts[name]
+        icons = [_drawn(drawn[one], name, concept) for one in more.icons if one in drawn]
+        icons += [_coloured(one, coloured[one], name, concept, names) for one in more.emoji if one in coloured]
+        icons += [
+            replace(icon, concept=name, labels=concept.labels) for one in more.sets for icon in of_sets.get(one, ())
+        ]
+        found[name] = found[name] + [icon for icon in icons if icon.split == "train"]
+    return found
+
+
+def load_concepts() -> dict[str, Concept]:
+    """The kinds of pictures, by name."""
+    return {name: Concept.model_validate(one) for name, one in _table("concepts.yaml")["concepts"].items()}
+
+
+def load_learned() -> dict[str, Learned]:
+    """Concept -> its further pictures."""
+    return {name: Learned.model_validate(one) for name, one in _table("concepts_learned.yaml").items()}
+
+
+def _table(name: str) -> Mapping[str, Any]:
+    """A table of this package, every scalar as text: `2694` and `1f4e1` are code points, not numbers."""
+    text = (resources.files("triton_models.training.pairs") / name).read_text(encoding="utf-8")
+    found: Mapping[str, Any] = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the base loader makes strings only
     return found
 
 
