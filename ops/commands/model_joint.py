@@ -25,12 +25,14 @@ def joint(
     towers: Annotated[Path | None, typer.Option(help="Assembled version; the serving one if not given.")] = None,
     pairs: Annotated[int, typer.Option(min=10, help="Quadruples per family to train on.")] = 500,
     processes: Annotated[int, typer.Option(min=1, max=256, help="Processes that draw pictures.")] = 1,
+    own: Annotated[bool, typer.Option("--own-icons-only", help="Fetch no further icons to learn from.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Train the joint reading on generated quadruples and measure it on sentences, icons and languages never seen."""
     need_training()
     import torch
 
+    from triton_models.parts import ICON_SETS, PartsError, ensure_parts
     from triton_models.release_store import ReleaseStore, StoreError
     from triton_models.training.datasets import DataError
     from triton_models.training.joint_run import JointJob, run_joint
@@ -42,9 +44,10 @@ def joint(
         if towers is None:
             store = ReleaseStore(home / "repository")
             towers = store.version(store.current()).path
+        sets = None if own else ensure_parts(home, [ICON_SETS])[0].path
         work, plan = home / "training" / "joint", PairPlan(pairs, 20261124)
-        record = run_joint(JointJob(towers, data, work, out, Bars(), plan, processes=processes))
-    except StoreError as exc:
+        record = run_joint(JointJob(towers, data, work, out, Bars(), plan, processes=processes, icon_sets=sets))
+    except (StoreError, PartsError) as exc:
         typer.echo(f"weir model joint: {exc}", err=True)
         raise typer.Exit(MISSING) from exc
     except (DataError, PairDataError) as exc:

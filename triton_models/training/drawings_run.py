@@ -26,8 +26,8 @@ from triton_models.training.drawings_tune import DrawingsData, DrawingsNet, Draw
 from triton_models.training.graph_image import export_image_graph
 from triton_models.training.image_layers import BATCH, store_states
 from triton_models.training.metrics import auroc
-from triton_models.training.pairs import Style, all_icons, find_icons
-from triton_models.training.pairs.icon_sets import unpack_icons
+from triton_models.training.pairs import Style, all_icons, learned_icons
+from triton_models.training.pairs.icon_sets import further_icons
 from triton_models.training.pairs.icons import Icon
 from triton_models.training.progress import Progress
 from triton_models.training.retrieval import by_language, rows_of
@@ -65,8 +65,9 @@ class _Views:
 
 def run_drawings(job: DrawingsJob) -> dict[str, Any]:
     """Writes the second tower's deltas and graph and the record into the release folder; the record."""
-    icons = drawable(_icons(job), job.progress)
-    kinds = _kinds(job.data)
+    sets = further_icons(job.icon_sets, job.work / "icons", job.data)
+    icons = drawable([*all_icons(job.data), *sets], job.progress)
+    kinds = _kinds(job.data, sets)
     concepts = sorted({concept for known in kinds.values() for concept in known})
     tower, space = TextTower.load(job.version), JointSpace.load(job.version)
     names = sorted({name for icon in icons for name in icon.captions.values()})
@@ -97,18 +98,10 @@ def run_drawings(job: DrawingsJob) -> dict[str, Any]:
     return record
 
 
-def _icons(job: DrawingsJob) -> list[Icon]:
-    own = all_icons(job.data)
-    if job.icon_sets is None:
-        return own
-    held = {icon.path.stem for icon in own if icon.split != "train"}
-    return own + unpack_icons(job.icon_sets, job.work / "icons", held)
-
-
-def _kinds(data: Path) -> dict[str, set[str]]:
-    """Picture -> the concepts that our table names it in."""
+def _kinds(data: Path, sets: Sequence[Icon]) -> dict[str, set[str]]:
+    """Picture -> the concepts that our tables name it in."""
     found: dict[str, set[str]] = {}
-    for concept, icons in find_icons(data).items():
+    for concept, icons in learned_icons(data, sets).items():
         for icon in icons:
             found.setdefault(icon.name, set()).add(concept)
     return found

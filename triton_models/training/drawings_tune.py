@@ -36,7 +36,7 @@ class DrawingsRecipe:
     """How the tower is trained."""
 
     first: int = 3  # lowest stage that moves
-    epochs: int = 2
+    epochs: int = 3
     batch: int = 128
     learning_rate: float = 6e-4
     weight_decay: float = 0.02
@@ -45,8 +45,8 @@ class DrawingsRecipe:
     dropout: float = 0.2
     mean: float = 0.995  # of the running mean of the weights
     pivot_share: float = 0.4  # how often a picture's caption is the English one
-    views: int = 4  # renderings of each training picture
-    views_of_concepts: int = 12  # of one that our table of concepts names
+    views: int = 3  # renderings of each training picture
+    views_of_concepts: int = 9  # of one that our table of concepts names
     seed: int = 20261124
 
 

@@ -21,10 +21,11 @@ from triton_models.serving.joint_fusion import JointHead
 from triton_models.serving.text_tower import TextTower
 from triton_models.training.datasets import Row, build_rows
 from triton_models.training.datasets.sample import thinned
-from triton_models.training.drawings import see
+from triton_models.training.drawings import drawable, see
 from triton_models.training.joint import JointRecipe, fit_joint, joint_data, measure_quadruples
 from triton_models.training.manifest_build import style_of
-from triton_models.training.pairs import Pair, PairPlan, build_pairs, find_icons, load_phrases
+from triton_models.training.pairs import Pair, PairPlan, build_pairs, learned_icons, load_phrases
+from triton_models.training.pairs.icon_sets import further_icons
 from triton_models.training.progress import Progress
 
 FloatArray = npt.NDArray[np.float32]
@@ -46,11 +47,13 @@ class JointJob:
     plan: PairPlan = field(default_factory=lambda: PairPlan(500, 20261124))
     recipe: JointRecipe = field(default_factory=JointRecipe)
     processes: int = 1  # that draw
+    icon_sets: Path | None = None  # the wheel with further icons to learn from; None: the data folder's alone
 
 
 def run_joint(job: JointJob) -> dict[str, Any]:
     """Writes `joint.npz` and its record into the release folder; the record."""
-    pairs = build_pairs(load_phrases(), find_icons(job.data), job.plan)
+    sets = further_icons(job.icon_sets, job.work / "icons", job.data)
+    pairs = build_pairs(load_phrases(), learned_icons(job.data, drawable(sets, job.progress)), job.plan)
     categories = tuple(name for name in LABELS if name in {pair.category for pair in pairs})
     ordinary = _ordinary(job)
     images = _see(job, pairs)

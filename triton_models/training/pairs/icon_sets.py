@@ -10,7 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from triton_models.training.pairs.icons import Icon, PairDataError
+from triton_models.training.pairs.icons import Icon, PairDataError, all_icons
 
 ROOT: Final = "material/templates/.icons/"
 MOST_WORDS: Final = 2
@@ -33,6 +33,13 @@ SETS: Final = (
     IconSet("material", "Apache-2.0", "Material Design Icons, Pictogrammers"),
     IconSet("fontawesome/solid", "CC-BY-4.0", "Font Awesome Free, Fonticons, Inc."),
 )
+
+
+def further_icons(wheel: Path | None, folder: Path, data: Path) -> list[Icon]:
+    """The icons of the sets, unpacked below `folder`, that bear no held-out picture's name; none without a wheel."""
+    if wheel is None:
+        return []
+    return unpack_icons(wheel, folder, {icon.path.stem for icon in all_icons(data) if icon.split != "train"})
 
 
 def unpack_icons(wheel: Path, folder: Path, held: Collection[str]) -> list[Icon]:
