@@ -18,7 +18,7 @@ from ops.targets import read_settings
 EPILOG: Final = "Example: `weir model joint --data ~/weir-data --out my-release`, then `weir model promote my-release`"
 
 
-def joint(
+def joint(  # noqa: PLR0913 - one option each
     *,
     data: Annotated[Path, typer.Option(help="Folder with the data sets and icons.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="Release folder to write joint.npz into.", file_okay=False)],
