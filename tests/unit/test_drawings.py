@@ -15,9 +15,9 @@ from triton_models.serving import image_tower
 from triton_models.training import drawings
 from triton_models.training.drawings import draw, draw_batches, drawable, see
 from triton_models.training.image_layers import BATCH
-from triton_models.training.pairs import PairDataError, Style, all_icons
+from triton_models.training.pairs import PairDataError, Style, all_icons, find_icons, learned_icons
 from triton_models.training.pairs.icon_sets import ROOT, unpack_icons
-from triton_models.training.pairs.icons import Icon
+from triton_models.training.pairs.icons import Icon, load_concepts, load_learned, split_of
 from triton_models.training.progress import Silent
 
 SQUARE = '<svg viewBox="0 0 24 24"><path d="M6 6h12v12H6z"/></svg>'
@@ -122,6 +122,35 @@ def test_further_icons_are_things_that_no_judge_knows(tmp_path: Path) -> None:
     assert {icon.split for icon in found} == {"train"}
     assert {icon.licence for icon in found} == {"Apache-2.0", "CC-BY-4.0"}
     assert all(icon.path.read_text() == SQUARE for icon in found)
+
+
+def test_concepts_learn_from_further_pictures_and_are_measured_on_the_same(tmp_path: Path) -> None:
+    """What the second table names is added to the training split, with the concept's labels; dev and test stay."""
+    data = write_pair_data(tmp_path / "data")
+    (data / "images/game_icons/somebody/shotgun.svg").write_text(SQUARE)
+    files = ["fontawesome/solid/gun.svg", "material/axe.svg", "material/cloud.svg"]
+    plain = find_icons(data)
+    learned = learned_icons(data, unpack_icons(wheel(tmp_path / "w.whl", files), tmp_path / "icons", ()))
+    known = {icon.name for icons in plain.values() for icon in icons}
+    added = {name: {icon.name for icon in icons} - known for name, icons in learned.items()}
+    assert {name: found for name, found in added.items() if found} == {
+        "guns": {"game_icons/somebody/shotgun", "fontawesome/solid/gun"},
+        "blades": {"material/axe"},
+        "means": {"game_icons/somebody/shotgun", "fontawesome/solid/gun"},
+    }
+    assert {icon.labels.get("weapons") for icon in learned["guns"]} == {1}
+    for name, icons in plain.items():
+        assert [icon for icon in learned[name] if icon.split != "train"] == [i for i in icons if i.split != "train"]
+
+
+def test_what_is_learned_from_is_no_picture_that_is_measured_with() -> None:
+    """The second table knows the first one's concepts, and names nothing of dev or test, nothing twice."""
+    concepts = load_concepts()
+    for name, more in load_learned().items():
+        own = concepts[name]
+        assert {split_of(one) for one in (*more.icons, *more.emoji)} <= {"train"}, name
+        assert not {*own.icons, *own.emoji} & {*more.icons, *more.emoji}, name
+        assert all(len(set(part)) == len(part) for part in (more.icons, more.emoji, more.sets)), name
 
 
 def test_a_broken_wheel_is_named(tmp_path: Path) -> None:
