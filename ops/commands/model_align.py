@@ -11,8 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ops.commands.model_train import Bars, need_training
-from ops.exits import MISSING, MISUSED
+from ops.commands.model_train import Bars, need_training, plain_errors, serving_version
 from ops.targets import read_settings
 
 EPILOG: Final = (
@@ -36,29 +35,19 @@ def align(  # noqa: PLR0913  # the options of a command
     need_training()
     import torch
 
-    from triton_models.release_store import ReleaseStore, StoreError
     from triton_models.training.align_run import AlignJob, run_align
     from triton_models.training.align_tune import AlignRecipe
-    from triton_models.training.pairs import PairDataError
 
     torch.set_num_threads(threads)
     home = read_settings().home
     usual = AlignRecipe()
     recipe = AlignRecipe(epochs=epochs or usual.epochs, views=views or usual.views)
-    try:
-        if towers is None:
-            store = ReleaseStore(home / "repository")
-            towers = store.version(store.current()).path
+    with plain_errors():
+        towers = towers or serving_version(home)
         work = home / "training" / "align"
         work.mkdir(parents=True, exist_ok=True)
         out.mkdir(parents=True, exist_ok=True)
         record = run_align(AlignJob(towers, data, work, out, Bars(), recipe, threads))
-    except StoreError as exc:
-        typer.echo(f"weir model align: {exc}", err=True)
-        raise typer.Exit(MISSING) from exc
-    except PairDataError as exc:
-        typer.echo(f"weir model align: {exc}", err=True)
-        raise typer.Exit(MISUSED) from exc
     if as_json:
         typer.echo(json.dumps(record))
         return

@@ -11,8 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from ops.commands.model_train import Bars, need_training
-from ops.exits import MISSING, MISUSED
+from ops.commands.model_train import Bars, need_training, plain_errors, serving_version
 from ops.targets import read_settings
 
 EPILOG: Final = (
@@ -39,32 +38,22 @@ def drawings(  # noqa: PLR0913  # the options of a command
     need_training()
     import torch
 
-    from triton_models.parts import ICON_SETS, IMAGE_TOWER, PartsError, ensure_parts
+    from triton_models.parts import ICON_SETS, IMAGE_TOWER, ensure_parts
     from triton_models.parts.lite0 import read_lite0
-    from triton_models.release_store import ReleaseStore, StoreError
     from triton_models.training.drawings_run import DrawingsJob, run_drawings
     from triton_models.training.drawings_tune import DrawingsRecipe
-    from triton_models.training.pairs import PairDataError
 
     torch.set_num_threads(threads)
     home, usual = read_settings().home, DrawingsRecipe()
     count = views or usual.views
     recipe = DrawingsRecipe(epochs=epochs or usual.epochs, views=count, views_of_concepts=3 * count)
-    try:
-        if towers is None:
-            store = ReleaseStore(home / "repository")
-            towers = store.version(store.current()).path
+    with plain_errors():
+        towers = towers or serving_version(home)
         found = ensure_parts(home, [IMAGE_TOWER] if own else [IMAGE_TOWER, ICON_SETS])
         sets, work = None if own else found[1].path, home / "training" / "drawings"
         work.mkdir(parents=True, exist_ok=True)
         weights = read_lite0(found[0].path)
         record = run_drawings(DrawingsJob(towers, weights, data, sets, work, out, Bars(), recipe, threads))
-    except (StoreError, PartsError) as exc:
-        typer.echo(f"weir model drawings: {exc}", err=True)
-        raise typer.Exit(MISSING) from exc
-    except PairDataError as exc:
-        typer.echo(f"weir model drawings: {exc}", err=True)
-        raise typer.Exit(MISUSED) from exc
     if as_json:
         typer.echo(json.dumps(record))
         return

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 import yaml
 
-from ops.commands.model_train import Bars, need_training
-from ops.exits import MISSING, MISUSED
+from ops.commands.model_train import Bars, need_training, plain_errors
 from ops.targets import read_settings
 
 if TYPE_CHECKING:
@@ -46,18 +45,16 @@ def finetune(  # noqa: PLR0913  # the options of a command
     need_training()
     import torch
 
-    from triton_models.assemble import AssembleError, release_folder
-    from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, PartsError, ensure_parts, read_e5
+    from triton_models.assemble import release_folder
+    from triton_models.parts import IMAGE_TOWER, TEXT_TOWER, ensure_parts, read_e5
     from triton_models.parts.lite0 import read_lite0
-    from triton_models.training.datasets import DataError, EvaluateOnlyError, UnknownSetError
     from triton_models.training.export import begin_release
     from triton_models.training.finetune_recipe import load_finetune_recipe
     from triton_models.training.finetune_run import FinetuneJob, run_finetune
-    from triton_models.training.recipe import RecipeError
 
     torch.set_num_threads(threads)
     settings = read_settings()
-    try:
+    with plain_errors():
         chosen = load_finetune_recipe(recipe)
         text_part, image_part = ensure_parts(settings.home, [TEXT_TOWER, IMAGE_TOWER])
         kept = work or settings.home / "training" / f"finetune-{chosen.recipe}"
@@ -66,12 +63,6 @@ def finetune(  # noqa: PLR0913  # the options of a command
         start, known = (text, {}) if parent is None else _tower_of(release_folder(parent), text)
         record = run_finetune(FinetuneJob(start, data, kept, out, chosen, Bars(), known))
         begin_release(text, read_lite0(image_part.path), out, name=out.resolve().name, version=chosen.version)
-    except (RecipeError, DataError, EvaluateOnlyError, UnknownSetError, AssembleError) as exc:
-        typer.echo(f"weir model finetune: {exc}", err=True)
-        raise typer.Exit(MISUSED) from exc
-    except PartsError as exc:
-        typer.echo(f"weir model finetune: {exc}", err=True)
-        raise typer.Exit(MISSING) from exc
     if as_json:
         typer.echo(json.dumps(record))
         return

@@ -11,14 +11,13 @@ from typing import Annotated, Final
 
 import typer
 
-from ops.commands.model_train import Bars, need_training
-from ops.exits import MISSING, MISUSED
+from ops.commands.model_train import Bars, need_training, plain_errors, serving_version
 from ops.targets import read_settings
 
 EPILOG: Final = "Example: `weir model joint --data ~/weir-data --out my-release`, then `weir model promote my-release`"
 
 
-def joint(  # noqa: PLR0913 - one option each
+def joint(  # noqa: PLR0913  # the options of a command
     *,
     data: Annotated[Path, typer.Option(help="Folder with the data sets and icons.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="Release folder to write joint.npz into.", file_okay=False)],
@@ -32,27 +31,17 @@ def joint(  # noqa: PLR0913 - one option each
     need_training()
     import torch
 
-    from triton_models.parts import ICON_SETS, PartsError, ensure_parts
-    from triton_models.release_store import ReleaseStore, StoreError
-    from triton_models.training.datasets import DataError
+    from triton_models.parts import ICON_SETS, ensure_parts
     from triton_models.training.joint_run import JointJob, run_joint
-    from triton_models.training.pairs import PairDataError, PairPlan
+    from triton_models.training.pairs import PairPlan
 
     torch.set_num_threads(1)
     home = read_settings().home
-    try:
-        if towers is None:
-            store = ReleaseStore(home / "repository")
-            towers = store.version(store.current()).path
+    with plain_errors():
+        towers = towers or serving_version(home)
         sets = None if own else ensure_parts(home, [ICON_SETS])[0].path
         work, plan = home / "training" / "joint", PairPlan(pairs, 20261124)
         record = run_joint(JointJob(towers, data, work, out, Bars(), plan, processes=processes, icon_sets=sets))
-    except (StoreError, PartsError) as exc:
-        typer.echo(f"weir model joint: {exc}", err=True)
-        raise typer.Exit(MISSING) from exc
-    except (DataError, PairDataError) as exc:
-        typer.echo(f"weir model joint: {exc}", err=True)
-        raise typer.Exit(MISUSED) from exc
     if as_json:
         typer.echo(json.dumps(record))
         return

@@ -169,17 +169,29 @@ def tower_folder(given: Path | None, home: Path) -> Path:
     )
 
 
+def serving_version(home: Path) -> Path:
+    """The folder of the version that serves; StoreError when none does."""
+    from triton_models.release_store import ReleaseStore
+
+    store = ReleaseStore(home / "repository")
+    return store.version(store.current()).path
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """What the user can mend becomes a message and an exit code."""
+    from triton_models.assemble import AssembleError
+    from triton_models.parts import PartsError
+    from triton_models.release_store import StoreError
     from triton_models.training.datasets import DataError, EvaluateOnlyError, UnknownSetError
+    from triton_models.training.pairs import PairDataError
     from triton_models.training.recipe import RecipeError
 
     try:
         yield
-    except (DataError, RecipeError, EvaluateOnlyError, UnknownSetError) as exc:
+    except (DataError, RecipeError, EvaluateOnlyError, UnknownSetError, PairDataError, AssembleError) as exc:
         typer.echo(f"weir model: {exc}", err=True)
         raise typer.Exit(MISUSED) from exc
-    except FileNotFoundError as exc:
+    except (FileNotFoundError, StoreError, PartsError) as exc:
         typer.echo(f"weir model: {exc}", err=True)
         raise typer.Exit(MISSING) from exc
