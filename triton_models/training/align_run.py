@@ -22,6 +22,7 @@ from triton_models.serving.text_tower import TextTower
 from triton_models.training.align import RIDGE, Alignment, class_texts, classes_named, solve
 from triton_models.training.align_tune import AlignData, AlignNet, AlignRecipe, tune
 from triton_models.training.drawings import drawable, see
+from triton_models.training.encoder import read_texts
 from triton_models.training.interpolate import choose, mix, sweep
 from triton_models.training.metrics import auroc
 from triton_models.training.pairs import Style, all_icons, find_icons
@@ -65,13 +66,11 @@ def run_align(job: AlignJob) -> dict[str, Any]:
     """Writes the joint space and the record into the release folder; the record."""
     icons = drawable(all_icons(job.data), job.progress)
     tower, served = TextTower.load(job.version), JointSpace.load(job.version)
-    raw = _read(tower, class_texts())
+    raw = read_texts(tower, class_texts(), stage="read class names", progress=job.progress)
     centre = raw.mean(axis=0)
     classes = unit(raw - centre)
     names = sorted({name for icon in icons for name in icon.captions.values()})
-    with job.progress.stage("read captions", len(names)) as advance:
-        vectors = unit(_read(tower, names) - centre)
-        advance(len(names))
+    vectors = unit(read_texts(tower, names, stage="read captions", progress=job.progress) - centre)
     row_of = {name: row for row, name in enumerate(names)}
     weight, bias = served.classifier, served.classifier_bias
     ridge = solve(unit(weight - weight.mean(axis=0)), classes, RIDGE)
@@ -163,7 +162,3 @@ def _see(job: AlignJob, icons: Sequence[Icon], split: str) -> _Views:
     shown = [(icon, Style(f"align/{icon.name}/{view}")) for icon in icons for view in range(count)]
     features = see(job.version, shown, job.work, progress=job.progress, processes=job.processes)
     return _Views(icons, features, np.repeat(np.arange(len(icons)), count))
-
-
-def _read(tower: TextTower, texts: Sequence[str]) -> Array:
-    return np.concatenate([tower.encode(texts[at : at + 256]) for at in range(0, len(texts), 256)])

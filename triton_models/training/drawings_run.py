@@ -23,6 +23,7 @@ from triton_models.serving.joint_space import JointSpace, unit
 from triton_models.serving.text_tower import TextTower
 from triton_models.training.drawings import draw_batches, drawable, names_of, renderer_digest
 from triton_models.training.drawings_tune import DrawingsData, DrawingsNet, DrawingsRecipe, tune_drawings
+from triton_models.training.encoder import read_texts
 from triton_models.training.graph_image import export_image_graph
 from triton_models.training.image_layers import BATCH, store_states
 from triton_models.training.metrics import auroc
@@ -71,10 +72,8 @@ def run_drawings(job: DrawingsJob) -> dict[str, Any]:
     concepts = sorted({concept for known in kinds.values() for concept in known})
     tower, space = TextTower.load(job.version), JointSpace.load(job.version)
     names = sorted({name for icon in icons for name in icon.captions.values()})
-    with job.progress.stage("read names", len(names)) as advance:
-        raw = [tower.encode(names[at : at + 256]) for at in range(0, len(names), 256)]
-        advance(len(names))
-    vectors, row_of = unit(np.concatenate(raw) - space.text_centre), {name: row for row, name in enumerate(names)}
+    raw = read_texts(tower, names, stage="read names", progress=job.progress)
+    vectors, row_of = unit(raw - space.text_centre), {name: row for row, name in enumerate(names)}
     views = {split: _see(job, [icon for icon in icons if icon.split == split], split, kinds) for split in SPLITS}
     train = views["train"]
     data = DrawingsData(train.states, train.picture, _told(train, row_of), vectors, _table(train, kinds, concepts))

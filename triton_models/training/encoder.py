@@ -13,14 +13,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from triton_models.serving.text_tower import TextTower
+from triton_models.training.progress import Progress
 
 FloatArray = npt.NDArray[np.float32]
+
+CHUNK: Final = 256
+"""Texts that `read_texts` has the tower read at a time."""
 
 _tower: TextTower | None = None
 """The worker process's tower; set by `_open` in each worker, never in the parent."""
@@ -51,6 +55,16 @@ class TowerEncoder:
         """For each chunk its `[n, 384]` unit vectors, in order."""
         self.encoded += sum(len(chunk) for chunk in chunks)
         return self._pool.map(_encode, [list(chunk) for chunk in chunks])
+
+
+def read_texts(tower: TextTower, texts: Sequence[str], *, stage: str, progress: Progress) -> FloatArray:
+    """`[N, 384]` raw vectors, read in this process, at once a chunk."""
+    found = []
+    with progress.stage(stage, len(texts)) as advance:
+        for at in range(0, len(texts), CHUNK):
+            found.append(tower.encode(texts[at : at + CHUNK]))
+            advance(len(found[-1]))
+    return np.concatenate(found)
 
 
 def _open(directory: Path) -> None:

@@ -22,6 +22,7 @@ from triton_models.serving.text_tower import TextTower
 from triton_models.training.datasets import Row, build_rows
 from triton_models.training.datasets.sample import thinned
 from triton_models.training.drawings import drawable, see
+from triton_models.training.encoder import read_texts
 from triton_models.training.joint import JointRecipe, fit_joint, joint_data, measure_quadruples
 from triton_models.training.manifest_build import style_of
 from triton_models.training.pairs import Pair, PairPlan, build_pairs, learned_icons, load_phrases
@@ -134,14 +135,8 @@ def _see(job: JointJob, pairs: Sequence[Pair]) -> dict[str, FloatArray]:
 def _read(job: JointJob, texts: Sequence[str]) -> dict[str, FloatArray]:
     """Raw text vectors by text."""
     distinct = sorted(set(texts))
-    tower = TextTower.load(job.version)
-    found: dict[str, FloatArray] = {}
-    with job.progress.stage("read texts", len(distinct)) as advance:
-        for at in range(0, len(distinct), 256):
-            some = distinct[at : at + 256]
-            found.update(zip(some, tower.encode(some), strict=True))
-            advance(len(some))
-    return found
+    vectors = read_texts(TextTower.load(job.version), distinct, stage="read texts", progress=job.progress)
+    return dict(zip(distinct, vectors, strict=True))
 
 
 def _key(pair: Pair) -> str:
