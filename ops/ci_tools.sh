@@ -5,6 +5,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
+needed_gb=12 # torch with what it links is 6 GB installed and 3 GB while it is being installed; the rest is for the tests
+free_gb=$(($(df -Pk . | awk 'NR == 2 {print $4}') / 1000000))
+if [ "$free_gb" -lt "$needed_gb" ]; then
+  echo "the gate needs $needed_gb GB of disk below $PWD and finds $free_gb: free some, or check out elsewhere" >&2
+  exit 3
+fi
 missing=()
 command -v java > /dev/null || missing+=(openjdk-17-jre-headless)
 command -v mvn > /dev/null || missing+=(maven)
