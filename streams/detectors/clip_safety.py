@@ -8,7 +8,7 @@ signals; Triton is behind `ModelClient`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -38,6 +38,9 @@ _UNREAD = {
     "failed": (SignalStatus.FAILED, "the text in a picture could not be read"),
     "timed_out": (SignalStatus.TIMEOUT, "the text in a picture was not read in time"),
 }
+
+#: The members that judge a modality. Where one failed and no other gave a score, the score is broken, not unnecessary.
+_JUDGES = {"text": ("ngrams", "towers", "prompts"), "image": ("towers", "prompts", "nsfw")}
 
 
 @dataclass(slots=True)
@@ -119,10 +122,10 @@ def _windows(event: ContentEvent) -> tuple[list[str], int | None, float]:
 def _signals(reading: _Reading, opinions: Sequence[ModelOpinion]) -> SignalSet:
     signals = _own_signals(reading)
     has_image = any(image is not None for _, image in reading.parts)
-    unread = _unread(opinions)
+    broken = {name: why for name in _MODALITIES if (why := _broken(opinions, name)) is not None}
     for column, category in enumerate(LABELS):
         _category(signals, category, column, opinions, reading)
-        _explain_gaps(signals, category, reading, has_image=has_image, unread=unread)
+        _explain_gaps(signals, category, reading, has_image=has_image, broken=broken)
     _joint(signals, opinions)
     for opinion in opinions[:1]:
         signals.values["image.text_unread"] = sum(one.member_status.get("ocr") in _UNREAD for one in opinions)
@@ -154,9 +157,14 @@ def _category(
         signals.values[f"disagreement.{category}"] = round(max(spreads), 4)
 
 
-def _unread(opinions: Sequence[ModelOpinion]) -> tuple[SignalStatus, str] | None:
-    """Why text in pictures is not known; None when all of it is."""
-    words = {opinion.member_status.get("ocr") for opinion in opinions}
+def _broken(opinions: Sequence[ModelOpinion], modality: str) -> tuple[SignalStatus, str] | None:
+    """Why a modality's score may be missing although somebody judges it; None when every member did its work."""
+    if modality == "joint":
+        return _broken(opinions, "text") or _broken(opinions, "image")
+    failed = [one for one in _JUDGES[modality] if any(said.member_status.get(one) == "failed" for said in opinions)]
+    if failed:
+        return SignalStatus.FAILED, f"failed in the model: {', '.join(failed)}"
+    words = {said.member_status.get("ocr") for said in opinions} if modality == "image" else set()
     return next((why for word, why in _UNREAD.items() if word in words), None)
 
 
@@ -166,7 +174,7 @@ def _explain_gaps(
     reading: _Reading,
     *,
     has_image: bool,
-    unread: tuple[SignalStatus, str] | None,
+    broken: Mapping[str, tuple[SignalStatus, str]],
 ) -> None:
     """Say why a score that is not there is not there: nothing to judge, broken, or nothing judges it."""
     image, joint = f"score.{category}.image", f"score.{category}.joint"
@@ -178,11 +186,12 @@ def _explain_gaps(
         signals.miss([f"score.{category}.text", joint], SignalStatus.ABSENT, "the event has no text")
     why = "no model judges this category" if category in NEVER_MODELLED else "nothing in this release judges this"
     if reading.items:
-        whole = (f"score.{category}", f"severity.{category}", f"score.{category}.text", image, joint)
-        gaps = [name for name in whole if name not in signals.missing]
-        if unread is not None and category not in NEVER_MODELLED:  # the text in the picture might have filled them
-            signals.miss([name for name in gaps if name != f"score.{category}.text"], *unread)
-        signals.miss([name for name in gaps if name not in signals.missing], SignalStatus.NOT_RUN, why)
+        filled_by = {f"score.{category}.{one}": one for one in _MODALITIES}
+        filled_by |= dict.fromkeys((f"score.{category}", f"severity.{category}"), "joint")  # whatever is broken counts
+        for name, modality in filled_by.items():
+            if name not in signals.missing:
+                known = None if category in NEVER_MODELLED else broken.get(modality)
+                signals.miss([name], *(known or (SignalStatus.NOT_RUN, why)))
     elif reading.image_problems:
         reason = "; ".join(reading.image_problems.values())
         signals.miss([f"score.{category}", f"severity.{category}"], SignalStatus.FAILED, reason)

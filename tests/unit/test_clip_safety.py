@@ -186,6 +186,28 @@ async def test_unread_text_in_a_picture_is_broken_and_not_harmless(word: str, st
     assert found.status("score.sexual_minors") is SignalStatus.NOT_RUN
 
 
+async def test_a_member_that_broke_and_left_no_score_is_no_reason_to_be_calm() -> None:
+    """A text that nobody could judge is broken in all it may have had; what no member judges stays not run."""
+    said = {"towers": "failed", "prompts": "failed", "ngrams": "ok"}
+    model = FakeModel(lambda _: an_opinion({"harassment": 0.3}, member_status=said))
+    (found,) = await detect(model, an_event("x"))
+    assert found.values["score.harassment"] == 0.3  # the n-grams alone
+    for name in ("score.violence", "severity.violence", "score.violence.text"):
+        assert found.status(name) is SignalStatus.FAILED
+    assert found.missing["score.violence"].why == "failed in the model: towers, prompts"
+    assert found.status("score.violence.image") is SignalStatus.ABSENT
+    assert found.status("score.sexual_minors") is SignalStatus.NOT_RUN
+
+
+async def test_a_broken_picture_member_does_not_break_the_text() -> None:
+    """The sexual-image classifier fails: picture and joint scores are broken, the text's gaps are as ever."""
+    model = FakeModel(lambda _: an_opinion({"hate": 0.2}, member_status={"nsfw": "failed"}))
+    (found,) = await detect(model, an_event_of(TextPart(text="x"), an_image()))
+    assert found.values["score.hate"] == 0.2
+    assert found.status("score.sexual.image") is found.status("score.sexual") is SignalStatus.FAILED
+    assert found.status("score.sexual.text") is SignalStatus.NOT_RUN
+
+
 async def test_a_text_is_judged_beside_a_picture_whose_words_are_unread() -> None:
     """The text's own score stands; image and joint are timed out."""
     model = FakeModel(lambda _: an_opinion({"hate": 0.2}, member_status={"ocr": "timed_out"}))
