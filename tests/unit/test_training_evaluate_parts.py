@@ -58,14 +58,15 @@ def test_true_probabilities_have_the_error_that_chance_gives_and_false_ones_more
     """Outcomes drawn from the probabilities: ECE near `ece_by_chance`, which fewer rows raise; squared: far above."""
     rng = np.random.default_rng(3)
     probability = rng.random(6000)
-    true = [reliability(rng.random(rows) < probability[:rows], probability[:rows]) for rows in (600, 6000)]
+    few = reliability(rng.random(600) < probability[:600], probability[:600])
+    many = reliability(rng.random(6000) < probability, probability)
     false = reliability(rng.random(6000) < probability**2, probability)
-    assert true[0] is not None
-    assert true[1] is not None
+    assert few is not None
+    assert many is not None
     assert false is not None
-    for found in true:
+    for found in (few, many):
         assert found["ece"] == pytest.approx(found["ece_by_chance"], rel=0.6)
-    assert true[0]["ece_by_chance"] > 2 * true[1]["ece_by_chance"]
+    assert few["ece_by_chance"] > 2 * many["ece_by_chance"]
     assert false["ece"] > 5 * false["ece_by_chance"]
 
 
